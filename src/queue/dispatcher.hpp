@@ -1,0 +1,92 @@
+#pragma once
+
+#include "history/history.hpp"
+#include "job/settings.hpp"
+#include "run/paths.hpp"
+#include "run/plan.hpp"
+#include "run/state.hpp"
+#include "unit/systemd.hpp"
+#include "util/asio.hpp"
+#include "util/error.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace holdfast {
+
+/// A run as the bus shows it: from StartJob until five minutes after its end.
+struct Run {
+    Plan plan;
+    RunState state;
+    std::string blockedOn; ///< in words; empty when it waits for nothing
+    USec startedAt = 0;
+    USec finishedAt = 0;
+    std::string result; ///< empty while it lives
+
+    [[nodiscard]] std::string unit() const { return "holdfast-run-" + plan.id + ".service"; }
+    [[nodiscard]] bool finished() const { return !result.empty(); }
+};
+
+/// Who is told of what happens to runs. Calls come from the program's one thread, and may not call back.
+class RunObserver {
+  public:
+    virtual ~RunObserver() = default;
+    virtual void runAdded(const Run& run) = 0;
+    virtual void runStarted(const Run& run) = 0;
+    /// Any of state, phase, progress, blockedOn has changed; the worker already limits how often.
+    virtual void runChanged(const Run& run) = 0;
+    virtual void runFinished(const Run& run) = 0;
+    virtual void runForgotten(const Run& run) = 0;
+};
+
+class NoSuchRun : public Error {
+    using Error::Error;
+};
+class AlreadyQueued : public Error {
+    using Error::Error;
+};
+class QueueFull : public Error {
+    using Error::Error;
+};
+class NotCancelable : public Error {
+    using Error::Error;
+};
+
+/// Takes plans to their end: writes them durably, admits them in order, has systemd start their units, follows
+/// state.json, and records the result. Survives its own death: all that it knows is in files (docs/ARCHITECTURE.md).
+class Dispatcher {
+  public:
+    Dispatcher(asio::io_context& io, const Paths& paths, Systemd& systemd, History& history, const Settings& settings);
+    ~Dispatcher();
+
+    void observe(RunObserver& observer);
+
+    /// Finds again what was queued, what runs, and what died; call once, before the bus name is taken. Runs that died are
+    /// cleaned up in the background.
+    awaitable<void> recover();
+
+    /// Queues the plan durably, and starts it in a later turn of the loop, so that the caller replies first.
+    /// Throws `AlreadyQueued`, `QueueFull`, `std::system_error` (nothing was queued then).
+    const Run& enqueue(Plan plan);
+
+    /// Accepts the cancel: a waiting run ends at once, a running one when its unit is gone and cleaned.
+    /// Throws `NoSuchRun`, `NotCancelable` (has ended, or is being cancelled already).
+    awaitable<void> cancel(std::string id, std::uint32_t byUid);
+
+    /// Live and lately finished runs.
+    [[nodiscard]] const std::map<std::string, Run>& runs() const;
+    [[nodiscard]] std::uint32_t activeRuns() const;
+    [[nodiscard]] std::uint32_t queuedRuns() const;
+
+    /// New limits hold for runs that wait, and the bandwidth's shares at once.
+    void applySettings(const Settings& settings);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace holdfast

@@ -1,0 +1,7 @@
+// The one place where the header libraries that can be compiled separately are compiled.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <boost/asio/impl/src.hpp>
+#include <boost/process/v2/src.hpp>
+#pragma GCC diagnostic pop
