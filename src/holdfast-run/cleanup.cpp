@@ -1,0 +1,85 @@
+#include "settle.hpp"
+#include "worker.hpp"
+
+#include "run/memory.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t maxFile = 1024 * 1024;
+
+std::string environment(const char* name) {
+    const char* value = std::getenv(name);
+    return value ? value : "";
+}
+
+/// What the worker last said of itself; nothing after a reboot, as it lies in tmpfs.
+RunState lastState(const Paths& paths, const std::string& id) {
+    try {
+        if (const auto text = readFileIfThere(paths.runState(id), maxFile)) {
+            return runStateFromJson(nlohmann::json::parse(*text));
+        }
+    } catch (const std::exception& e) {
+        logWarning(fmt::format("The run's last state cannot be read: {}", e.what()));
+    }
+    return {};
+}
+
+std::optional<Outcome> cancelledBy(const Paths& paths, const std::string& id) {
+    const auto text = readFileIfThere(paths.cancel(id), maxFile);
+    if (!text) return std::nullopt;
+    const auto json = nlohmann::json::parse(*text, nullptr, false);
+    const auto uid = json.is_object() ? json.value("byUid", std::uint32_t{0}) : 0;
+    return Outcome{"cancelled", fmt::format("Cancelled by user {}.", uid)};
+}
+
+/// Why the worker did not settle its run itself. systemd tells an ExecStopPost how the unit ended (systemd.exec(5), "$SERVICE_RESULT").
+Outcome whyEnded(const Paths& paths, const std::string& id, const std::string& verdict) {
+    if (const auto cancel = cancelledBy(paths, id)) return *cancel;
+    const auto service = environment("SERVICE_RESULT");
+    const bool signalled = environment("EXIT_CODE") == "killed" || environment("EXIT_CODE") == "dumped";
+    if (service == "timeout") return {"timeout", "The run took longer than limits.runtimeMax of its job allows."};
+    if (service == "oom-kill" || (signalled && oomKills().value_or(0) > 0)) {
+        return {"failed", "The run ran out of memory; raise limits.memoryMax of the job."};
+    }
+    if (!verdict.empty()) return {"failed", verdict};
+    if (signalled) {
+        return {"interrupted", fmt::format("The worker was killed by SIG{}.", environment("EXIT_STATUS"))};
+    }
+    if (service.empty()) return {"interrupted", "The machine went down, or the worker's unit was cut off."};
+    if (service == "exit-code") {
+        return {"failed", fmt::format("The worker could not begin (it exited with {}); the journal of its unit tells why.",
+                                      environment("EXIT_STATUS"))};
+    }
+    return {"interrupted", "The run's unit was stopped."};
+}
+
+} // namespace
+
+awaitable<int> cleanUp(const Paths& paths, std::string id) {
+    const bool settled = std::filesystem::exists(paths.result(id));
+    if (!std::filesystem::exists(paths.ledger(id))) {
+        if (!settled) settleWithoutLedger(paths, id, lastState(paths, id), whyEnded(paths, id, ""));
+        co_return EXIT_SUCCESS;
+    }
+    auto ledger = Ledger::open(paths.ledger(id));
+    Outcome outcome = whyEnded(paths, id, ledger.lastVerdict());
+    auto last = lastState(paths, id);
+    if (settled) {
+        // Only what could not be given back then is left to do; how the run ended does not change.
+        const auto result = runResultFromJson(nlohmann::json::parse(readFile(paths.result(id), maxFile)));
+        outcome = {result.result, result.last.error};
+        last = result.last;
+    }
+    co_return co_await settle(paths, ledger, std::move(last), std::move(outcome)) ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+} // namespace holdfast

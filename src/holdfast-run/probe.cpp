@@ -1,0 +1,99 @@
+#include "probe.hpp"
+
+#include "live_rules.hpp"
+
+#include "transfer/rclone.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/id.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t maxRequest = 256 * 1024;
+
+awaitable<nlohmann::json> remotes(Rclone rclone) {
+    auto list = nlohmann::json::array();
+    for (const auto& [name, type] : co_await rclone.remotes()) list.push_back(nlohmann::json::array({name, type}));
+    nlohmann::json answer;
+    answer["remotes"] = std::move(list);
+    co_return answer;
+}
+
+/// The sentence of what `step` failed with; empty if it worked.
+awaitable<std::string> failureOf(awaitable<void> step) {
+    try {
+        co_await std::move(step);
+        co_return "";
+    } catch (const Error& e) {
+        co_return e.what();
+    }
+}
+
+awaitable<void> tryWriting(Rclone rclone, std::string folder) {
+    const auto name = fmt::format(".holdfast-check-{}", newId().substr(0, 8));
+    const auto object = folder.ends_with(':') ? folder + name : folder + "/" + name;
+    co_await rclone.write(object, "Written by Holdfast to see whether it can; safe to delete.\n");
+    co_await rclone.remove(object);
+}
+
+awaitable<void> askSpace(Rclone rclone, std::string name, nlohmann::json& answer) {
+    const auto about = co_await rclone.about(name);
+    for (const char* key : {"total", "used", "free"}) answer[key] = about.value(key, std::uint64_t{0});
+}
+
+awaitable<nlohmann::json> remote(Rclone rclone, nlohmann::json request) {
+    const auto name = request.at("remote").get<std::string>();
+    const auto known = co_await rclone.remotes();
+    nlohmann::json answer;
+    if (!known.contains(name)) {
+        answer["noSuchRemote"] = true;
+        answer["error"] = fmt::format("There is no remote \"{}\" in rclone's configuration.", name);
+        co_return answer;
+    }
+    const auto features = co_await rclone.features(name);
+    answer["type"] = known.at(name);
+    answer["streams"] = features.streams;
+    answer["hashes"] = features.hashes;
+    // Many a remote cannot tell its space; that is no fault.
+    if (features.about) co_await failureOf(askSpace(rclone, name, answer));
+    if (request.value("write", false)) {
+        const auto failure = co_await failureOf(tryWriting(rclone, name + ":" + request.value("path", "")));
+        answer["writable"] = failure.empty();
+        answer["problem"] = failure;
+    }
+    co_return answer;
+}
+
+awaitable<nlohmann::json> answerTo(nlohmann::json request) {
+    const Rclone rclone(request.at("rcloneConfig").get<std::string>());
+    const auto ask = request.at("ask").get<std::string>();
+    if (ask == "job") co_return co_await checkLiveRules(rclone, request.at("job"));
+    if (ask == "remotes") co_return co_await remotes(rclone);
+    if (ask == "remote") co_return co_await remote(rclone, request);
+    throw Error(fmt::format("Unknown question \"{}\".", ask));
+}
+
+} // namespace
+
+awaitable<int> probe(const Paths& paths, std::string id) {
+    const auto folder = paths.probe(id);
+    const auto request = nlohmann::json::parse(readFile(folder / "request.json", maxRequest));
+    nlohmann::json answer;
+    try {
+        answer = co_await answerTo(request);
+    } catch (const std::exception& e) {
+        answer["error"] = e.what();
+    }
+    replaceFile(folder / "answer.json", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                Durability::Volatile);
+    co_return EXIT_SUCCESS;
+}
+
+} // namespace holdfast

@@ -1,0 +1,94 @@
+#include "settle.hpp"
+
+#include "source/source.hpp"
+#include "transfer/undo.hpp"
+#include "util/async.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+
+#include <fmt/format.h>
+
+namespace holdfast {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Every undo is bounded: a cleanup that hangs would keep the machine from shutting down.
+constexpr auto undoLimit = 2min;
+
+awaitable<void> undo(LedgerEntry entry, LedgerHeader header) {
+    if (co_await undoTransferEntry(entry, header)) co_return;
+    if (co_await undoSourceEntry(entry, header)) co_return;
+    throw Error(fmt::format("This version of Holdfast does not know how to give back a \"{}\".", entry.kind));
+}
+
+bool isUpload(const LedgerEntry& entry) { return entry.kind == objectKind || entry.kind == manifestKind; }
+
+/// The failure's text, or nothing if the entry is settled.
+awaitable<std::string> giveBack(Ledger& ledger, LedgerEntry entry, bool failed) {
+    if (failed && entry.onFailure == OnFailure::Keep && !ledger.header().cleanupOnFailure) {
+        ledger.kept(entry.number, fmt::format("Kept for you to look at, since cleanupOnFailure is false: {} {}.",
+                                              entry.kind, entry.what.dump()));
+        co_return "";
+    }
+    try {
+        co_await withDeadline(undo(entry, ledger.header()), undoLimit,
+                              fmt::format("Giving back a \"{}\" took too long.", entry.kind));
+        ledger.released(entry.number);
+        co_return "";
+    } catch (const std::exception& e) {
+        co_return e.what();
+    }
+}
+
+void writeResult(const Paths& paths, const std::string& id, RunState last, const Outcome& outcome, USec startedAt,
+                 std::vector<std::string> kept) {
+    last.state = stateOfResult(outcome.result);
+    last.phase = "done";
+    last.error = outcome.error;
+    last.stalled = false;
+    last.etaUSec = 0;
+    const RunResult result{id, outcome.result, std::move(last), startedAt, nowUSec(), std::move(kept)};
+    std::filesystem::create_directories(paths.result(id).parent_path());
+    replaceFile(paths.result(id), toJson(result).dump(2) + "\n", Durability::Durable);
+    syncFolder(paths.result(id).parent_path().parent_path());
+}
+
+} // namespace
+
+awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcome outcome) {
+    bool whole = false;
+    std::string unknown;
+    try {
+        whole = co_await committed(ledger);
+    } catch (const std::exception& e) {
+        unknown = e.what();
+    }
+    if (whole) outcome = {"done", ""};
+
+    std::vector<std::string> left;
+    for (const auto& entry : ledger.outstanding()) {
+        if (isUpload(entry) && whole) {
+            ledger.released(entry.number);
+        } else if (isUpload(entry) && !unknown.empty()) {
+            left.push_back(unknown);
+        } else if (auto failure = co_await giveBack(ledger, entry, outcome.result != "done"); !failure.empty()) {
+            logError(fmt::format("Could not give back \"{}\" {}: {}", entry.kind, entry.what.dump(), failure));
+            left.push_back(std::move(failure));
+        }
+    }
+    for (const auto& failure : left) outcome.error += " Not cleaned up yet: " + failure;
+    if (unknown.empty()) {
+        writeResult(paths, ledger.header().id, std::move(last), outcome, ledger.header().startedAt, ledger.keptReasons());
+    }
+    if (left.empty()) ledger.close();
+    co_return left.empty();
+}
+
+void settleWithoutLedger(const Paths& paths, const std::string& id, RunState last, const Outcome& outcome) {
+    writeResult(paths, id, std::move(last), outcome, 0, {});
+}
+
+} // namespace holdfast

@@ -1,0 +1,79 @@
+#include "worker.hpp"
+
+#include "backup.hpp"
+#include "limits_file.hpp"
+#include "reporter.hpp"
+#include "settle.hpp"
+
+#include "run/plan.hpp"
+#include "util/async.hpp"
+#include "util/file.hpp"
+#include "util/log.hpp"
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t maxPlan = 1024 * 1024;
+
+LedgerHeader headerOf(const Plan& plan) {
+    return {.id = plan.id,
+            .job = plan.job.name,
+            .host = plan.host,
+            .rcloneConfig = plan.settings.rcloneConfig.string(),
+            .outputPath = plan.outputPath(),
+            .objectPath = plan.objectPath(),
+            .remoteName = plan.job.remoteName,
+            .kind = plan.kind(),
+            .sourceType = toString(plan.job.sourceType()),
+            .maxAttempts = plan.settings.maxAttempts,
+            .cleanupOnFailure = plan.job.cleanupOnFailure,
+            .startedAt = plan.startedAt};
+}
+
+std::string describe(const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+        return e.what();
+    }
+}
+
+/// The backup, while its progress is reported and its limits are followed. Returns how it failed, if it did.
+awaitable<std::exception_ptr> attended(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter) {
+    using namespace asio::experimental::awaitable_operators;
+    RateLimiter limiter;
+    const auto first = co_await (caught(backUp(plan, paths, ledger, reporter, limiter)) ||
+                                 caught(reporter.follow(plan.settings.stallWarning)) ||
+                                 caught(followLimits(paths, plan.id, limiter)));
+    co_return std::visit([](const std::exception_ptr& failure) { return failure; }, first);
+}
+
+} // namespace
+
+awaitable<int> work(const Paths& paths, std::string id) {
+    const auto plan = planFromJson(nlohmann::json::parse(readFile(paths.plan(id), maxPlan)));
+    auto ledger = Ledger::create(paths.ledger(id), headerOf(plan));
+    Reporter reporter(paths, id, plan.settings.maxAttempts);
+
+    const auto failure = co_await attended(plan, paths, ledger, reporter);
+    if (co_await cancelled()) {
+        logNotice("Told to stop; the programs have ended, cleaning up follows.");
+        co_return EXIT_SUCCESS;
+    }
+    const Outcome outcome = failure ? Outcome{"failed", describe(failure)} : Outcome{"done", ""};
+    if (failure) {
+        logError(outcome.error);
+        ledger.verdict(outcome.error);
+    }
+    reporter.phase("cleaning");
+    const bool clean = co_await settle(paths, ledger, reporter.state(), outcome);
+    if (!failure) logInfo(fmt::format("{} is whole.", plan.outputPath()));
+    co_return !failure && clean ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+} // namespace holdfast

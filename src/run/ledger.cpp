@@ -1,0 +1,147 @@
+#include "run/ledger.hpp"
+
+#include "util/error.hpp"
+#include "util/file.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include <fcntl.h>
+#include <fmt/format.h>
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t maxLedger = 16 * 1024 * 1024;
+
+nlohmann::json toJson(const LedgerHeader& h) {
+    return {{"version", 1},
+            {"id", h.id},
+            {"job", h.job},
+            {"host", h.host},
+            {"rcloneConfig", h.rcloneConfig},
+            {"outputPath", h.outputPath},
+            {"objectPath", h.objectPath},
+            {"remoteName", h.remoteName},
+            {"kind", h.kind},
+            {"sourceType", h.sourceType},
+            {"maxAttempts", h.maxAttempts},
+            {"cleanupOnFailure", h.cleanupOnFailure},
+            {"startedAt", h.startedAt}};
+}
+
+LedgerHeader headerFromJson(const nlohmann::json& json) {
+    if (json.at("version") != 1) throw Error("It was written by another version of Holdfast.");
+    return {.id = json.at("id"),
+            .job = json.at("job"),
+            .host = json.at("host"),
+            .rcloneConfig = json.at("rcloneConfig"),
+            .outputPath = json.at("outputPath"),
+            .objectPath = json.at("objectPath"),
+            .remoteName = json.at("remoteName"),
+            .kind = json.at("kind"),
+            .sourceType = json.at("sourceType"),
+            .maxAttempts = json.at("maxAttempts"),
+            .cleanupOnFailure = json.at("cleanupOnFailure"),
+            .startedAt = json.at("startedAt")};
+}
+
+Fd openLedger(const std::filesystem::path& path, int flags) {
+    Fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0600));
+    if (!fd) throwErrno("open the ledger " + path.string());
+    return fd;
+}
+
+} // namespace
+
+Ledger::Ledger(std::filesystem::path path, Fd fd, LedgerHeader header)
+    : path_(std::move(path)), fd_(std::move(fd)), header_(std::move(header)) {}
+
+Ledger Ledger::create(const std::filesystem::path& path, LedgerHeader header) {
+    Ledger ledger(path, openLedger(path, O_CREAT | O_EXCL), std::move(header));
+    ledger.append(toJson(ledger.header_));
+    syncFolder(path.parent_path());
+    return ledger;
+}
+
+Ledger Ledger::open(const std::filesystem::path& path) {
+    std::istringstream lines(readFile(path, maxLedger));
+    std::string line;
+    try {
+        std::getline(lines, line);
+        Ledger ledger(path, openLedger(path, 0), headerFromJson(nlohmann::json::parse(line)));
+        bool cut = false;
+        while (std::getline(lines, line)) {
+            // A crash cuts only the last line short, and what it announced was never done.
+            cut = lines.eof();
+            const auto entry = nlohmann::json::parse(line, nullptr, false);
+            if (!entry.is_discarded()) ledger.replay(entry);
+            else if (!cut) throw Error(fmt::format("Line \"{}\" is broken.", line));
+        }
+        if (cut) appendDurably(ledger.fd_.get(), "\n");
+        return ledger;
+    } catch (const nlohmann::json::exception& e) {
+        throw Error(fmt::format("The ledger {} cannot be read: {}", path.string(), e.what()));
+    } catch (const Error& e) {
+        throw Error(fmt::format("The ledger {} cannot be read: {}", path.string(), e.what()));
+    }
+}
+
+void Ledger::append(const nlohmann::json& line) { appendDurably(fd_.get(), line.dump() + "\n"); }
+
+void Ledger::replay(const nlohmann::json& line) {
+    const std::string op = line.at("op");
+    if (op == "acquire") {
+        entries_.push_back({line.at("number"), line.at("kind"), line.at("what"),
+                            line.at("keep") ? OnFailure::Keep : OnFailure::Undo});
+        next_ = entries_.back().number + 1;
+    } else if (op == "verdict") {
+        line.at("error").get_to(verdict_);
+    } else if (op == "released" || op == "kept") {
+        const std::uint64_t number = line.at("number");
+        std::erase_if(entries_, [&](const LedgerEntry& entry) { return entry.number == number; });
+        if (op == "kept") kept_.push_back(line.at("why"));
+    } else {
+        throw Error(fmt::format("It has an entry of unknown kind \"{}\".", op));
+    }
+}
+
+std::uint64_t Ledger::acquire(std::string kind, nlohmann::json what, OnFailure onFailure) {
+    const auto number = next_;
+    const nlohmann::json line{{"op", "acquire"},
+                              {"number", number},
+                              {"kind", std::move(kind)},
+                              {"what", std::move(what)},
+                              {"keep", onFailure == OnFailure::Keep}};
+    append(line);
+    replay(line);
+    return number;
+}
+
+void Ledger::released(std::uint64_t number) {
+    const nlohmann::json line{{"op", "released"}, {"number", number}};
+    append(line);
+    replay(line);
+}
+
+void Ledger::kept(std::uint64_t number, const std::string& why) {
+    const nlohmann::json line{{"op", "kept"}, {"number", number}, {"why", why}};
+    append(line);
+    replay(line);
+}
+
+void Ledger::verdict(const std::string& error) {
+    const nlohmann::json line{{"op", "verdict"}, {"error", error}};
+    append(line);
+    replay(line);
+}
+
+std::vector<LedgerEntry> Ledger::outstanding() const { return {entries_.rbegin(), entries_.rend()}; }
+
+void Ledger::close() {
+    if (!entries_.empty()) throw std::logic_error("a ledger with outstanding entries must stay");
+    removeFile(path_);
+}
+
+} // namespace holdfast

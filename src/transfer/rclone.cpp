@@ -1,0 +1,178 @@
+#include "transfer/rclone.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <sstream>
+
+#include <fmt/format.h>
+
+namespace holdfast {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto askDeadline = 2min;
+constexpr int exitDirectoryNotFound = 3;
+constexpr int exitFileNotFound = 4;
+
+bool notFound(const ExitStatus& status) {
+    return status.code() == exitDirectoryNotFound || status.code() == exitFileNotFound;
+}
+
+/// "2026/11/23 13:39:55 ERROR : text" → "text": the journal has the time already.
+std::string withoutStamp(std::string_view line) {
+    if (line.size() > 20 && line[4] == '/' && line[7] == '/' && line[13] == ':') line.remove_prefix(20);
+    for (const std::string_view level : {"CRITICAL: ", "ERROR : ", "NOTICE: "}) {
+        if (line.starts_with(level)) line.remove_prefix(level.size());
+    }
+    return std::string(line);
+}
+
+std::string lastWords(const std::string& errorTail) {
+    const auto begin = errorTail.rfind('\n');
+    return withoutStamp(begin == std::string::npos ? errorTail : errorTail.substr(begin + 1));
+}
+
+/// A function, since g++ 12 cannot keep an initializer list alive across a co_await (GCC bug 103868 and its kin).
+template <typename... Words>
+std::vector<std::string> arguments(Words&&... words) {
+    return {std::forward<Words>(words)...};
+}
+
+/// Conditions that no second attempt changes. Texts of rclone and of the systems under it, lower case.
+bool permanent(std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    static constexpr std::array marks{
+        "didn't find section in config file", "didn't find backend",   "permission denied",  "read-only file system",
+        "no space left on device",            "disk quota exceeded",   "quota exceeded",     "accessdenied",
+        "access denied",                      "invalidaccesskeyid",    "signaturedoesnotmatch", "nosuchbucket",
+        "unauthorized",                       "invalid_grant",         "failed to load config", "is a directory",
+        "not a directory",                    "file name too long",    "couldn't decrypt",   "unable to decrypt"};
+    return std::any_of(marks.begin(), marks.end(),
+                       [&](const char* mark) { return text.find(mark) != std::string::npos; });
+}
+
+nlohmann::json parseAnswer(const std::string& text, const std::string& doing) {
+    auto json = nlohmann::json::parse(text, nullptr, false);
+    if (json.is_discarded()) throw TransferError(fmt::format("Could not {}: rclone's answer is not JSON.", doing), true);
+    return json;
+}
+
+} // namespace
+
+TransferError rcloneFailure(const std::string& doing, const ExitStatus& status, const std::string& errorTail) {
+    constexpr int exitUsage = 2, exitNoRetry = 6, exitFatal = 7;
+    const std::string words = lastWords(errorTail);
+    const auto message = words.empty() ? fmt::format("Could not {}: rclone {}.", doing, status.describe())
+                         : status.signal()
+                             ? fmt::format("Could not {}: rclone {} ({}).", doing, status.describe(), words)
+                             : fmt::format("Could not {}: {}.", doing, words);
+    const int code = status.code();
+    const bool final = code == exitUsage || code == exitNoRetry || code == exitFatal || notFound(status);
+    return {message, !final && !permanent(errorTail)};
+}
+
+ChildSpec Rclone::command(std::vector<std::string> arguments) const {
+    // Without --ask-password=false an encrypted configuration would wait for a password for ever.
+    ChildSpec spec{.argv = {"rclone", "--config", config_.string(), "--ask-password=false"},
+                   .environment = {"XDG_CACHE_HOME=/var/lib/holdfast/cache"}};
+    spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+    return spec;
+}
+
+awaitable<ChildOutput> Rclone::ask(std::vector<std::string> arguments, std::chrono::microseconds deadline,
+                                   std::string input) const {
+    try {
+        co_return co_await runChild(command(std::move(arguments)), deadline, std::move(input));
+    } catch (const Error& e) {
+        throw TransferError(e.what(), true);
+    }
+}
+
+awaitable<RemoteFeatures> Rclone::features(std::string remote) const {
+    const auto doing = fmt::format("ask what the remote \"{}\" can do", remote);
+    const auto answer = co_await ask(arguments("backend", "features", "--", remote + ":"), askDeadline);
+    if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
+    const auto json = parseAnswer(answer.out, doing);
+    const auto flags = json.value("Features", nlohmann::json::object());
+    RemoteFeatures features{.streams = flags.value("PutStream", false), .hashes = {}, .about = flags.value("About", false)};
+    if (const auto hashes = json.find("Hashes"); hashes != json.end() && hashes->is_array()) {
+        hashes->get_to(features.hashes);
+    }
+    co_return features;
+}
+
+awaitable<std::optional<RemoteObject>> Rclone::stat(std::string object, std::string hash,
+                                                    std::chrono::microseconds deadline) const {
+    const auto answer =
+        co_await ask(hash.empty() ? arguments("lsjson", "--stat", "--", object)
+                                  : arguments("lsjson", "--stat", "--hash", "--hash-type", hash, "--", object),
+                     deadline);
+    if (notFound(answer.status)) co_return std::nullopt;
+    const auto doing = fmt::format("look at {}", object);
+    if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
+    const auto json = parseAnswer(answer.out, doing);
+    if (json.is_null() || json.value("IsDir", false)) co_return std::nullopt; // null: rclone ≥ 1.64
+
+    RemoteObject found{.size = json.at("Size").get<std::uint64_t>(), .hash = {}};
+    if (const auto hashes = json.find("Hashes"); !hash.empty() && hashes != json.end()) {
+        if (const auto value = hashes->value(hash, ""); !value.empty()) found.hash = value;
+    }
+    co_return found;
+}
+
+awaitable<std::optional<std::string>> Rclone::read(std::string object, std::size_t limit) const {
+    if (!co_await stat(object, {}, askDeadline)) co_return std::nullopt;
+    // One byte more than may be, so that a larger object is told from one of exactly that size.
+    const auto answer = co_await ask(arguments("cat", "--count", std::to_string(limit + 1), "--", object), askDeadline);
+    if (!answer.status.ok()) throw rcloneFailure(fmt::format("read {}", object), answer.status, answer.errorTail);
+    if (answer.out.size() > limit) throw TransferError(fmt::format("{} is larger than it may be.", object), false);
+    co_return answer.out;
+}
+
+awaitable<void> Rclone::write(std::string object, std::string content) const {
+    const auto doing = fmt::format("write {}", object);
+    const auto answer = co_await ask(arguments("rcat", "--", object), askDeadline, content);
+    if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
+    if (co_await read(object, content.size()) != content) {
+        throw TransferError(fmt::format("Could not {}: what was read back differs.", doing), true);
+    }
+}
+
+awaitable<void> Rclone::remove(std::string object) const {
+    if (!co_await stat(object, {}, askDeadline)) co_return;
+    const auto answer = co_await ask(arguments("deletefile", "--", object), askDeadline);
+    if (answer.status.ok()) co_return;
+    const auto failure = rcloneFailure(fmt::format("remove {}", object), answer.status, answer.errorTail);
+    if (!co_await stat(object, {}, askDeadline)) co_return; // somebody else was faster
+    throw failure;
+}
+
+awaitable<std::map<std::string, std::string>> Rclone::remotes() const {
+    const auto answer = co_await ask(arguments("listremotes", "--long"), askDeadline);
+    if (!answer.status.ok()) throw rcloneFailure("list the remotes", answer.status, answer.errorTail);
+    std::map<std::string, std::string> remotes;
+    std::istringstream lines(answer.out);
+    for (std::string line; std::getline(lines, line);) { // "name:   type"
+        const auto colon = line.rfind(':');
+        if (colon == std::string::npos) continue;
+        const auto type = line.find_first_not_of(' ', colon + 1);
+        remotes[line.substr(0, colon)] = type == std::string::npos ? "" : line.substr(type);
+    }
+    co_return remotes;
+}
+
+awaitable<nlohmann::json> Rclone::about(std::string remote) const {
+    const auto answer = co_await ask(arguments("about", "--json", "--", remote + ":"), askDeadline);
+    if (!answer.status.ok()) throw rcloneFailure("ask for the space", answer.status, answer.errorTail);
+    co_return parseAnswer(answer.out, "ask for the space");
+}
+
+awaitable<std::string> Rclone::version() const {
+    const auto answer = co_await ask(arguments("version"), askDeadline);
+    co_return answer.out.substr(0, answer.out.find('\n'));
+}
+
+} // namespace holdfast

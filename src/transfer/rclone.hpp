@@ -1,0 +1,78 @@
+#pragma once
+
+#include "util/asio.hpp"
+#include "util/child.hpp"
+#include "util/error.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+namespace holdfast {
+
+/// A transfer that did not work, and whether trying again can help.
+class TransferError : public Error {
+  public:
+    TransferError(const std::string& message, bool retry) : Error(message), retry_(retry) {}
+    [[nodiscard]] bool retry() const { return retry_; }
+
+  private:
+    bool retry_;
+};
+
+/// What a remote can do, as `rclone backend features` tells it.
+struct RemoteFeatures {
+    bool streams = false;            ///< has PutStream: else rcat would spool the whole stream to a temporary folder
+    std::vector<std::string> hashes; ///< rclone's names, lower case
+    bool about = false;
+};
+
+/// What lies at the destination.
+struct RemoteObject {
+    std::uint64_t size = 0;
+    std::optional<std::string> hash; ///< of the kind that was asked for, if the remote has it
+};
+
+/// The rclone program, with one configuration file. Objects are named "remote:path". Secrets stay in that file: nothing secret
+/// is ever an argument. Calls that ask and small writes are bounded in time and throw `TransferError`.
+class Rclone {
+  public:
+    explicit Rclone(std::filesystem::path config) : config_(std::move(config)) {}
+
+    /// `rclone --config … ARGUMENTS…`, with what every call needs.
+    [[nodiscard]] ChildSpec command(std::vector<std::string> arguments) const;
+
+    awaitable<RemoteFeatures> features(std::string remote) const;
+    /// Nothing if there is no such object. `hash` is one of features().hashes, or empty. Hashing may need the remote to read
+    /// the object back, so `deadline` is the caller's.
+    awaitable<std::optional<RemoteObject>> stat(std::string object, std::string hash,
+                                                std::chrono::microseconds deadline) const;
+    /// The content of a small object; nothing if it is not there.
+    awaitable<std::optional<std::string>> read(std::string object, std::size_t limit) const;
+    /// Writes a small object and checks that it can be read back.
+    awaitable<void> write(std::string object, std::string content) const;
+    /// Removes the object; one that is not there is fine.
+    awaitable<void> remove(std::string object) const;
+    /// Names and types of all remotes, without anything secret.
+    awaitable<std::map<std::string, std::string>> remotes() const;
+    /// Total, used and free bytes, as far as the remote tells.
+    awaitable<nlohmann::json> about(std::string remote) const;
+    awaitable<std::string> version() const;
+
+  private:
+    awaitable<ChildOutput> ask(std::vector<std::string> arguments, std::chrono::microseconds deadline,
+                               std::string input = {}) const;
+
+    std::filesystem::path config_;
+};
+
+/// Tells from rclone's exit status (rclone docs, "Exit code") and its last words whether another attempt can succeed.
+TransferError rcloneFailure(const std::string& doing, const ExitStatus& status, const std::string& errorTail);
+
+} // namespace holdfast

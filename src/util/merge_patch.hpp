@@ -1,0 +1,12 @@
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace holdfast {
+
+/// The JSON merge patch (RFC 7396) that makes `after` of `before`; an empty object if they are equal. Only objects are
+/// compared by their members; everything else is replaced whole. A `null` in `after` cannot be said in a merge patch:
+/// it comes out as absent.
+nlohmann::json mergePatchBetween(const nlohmann::json& before, const nlohmann::json& after);
+
+} // namespace holdfast
