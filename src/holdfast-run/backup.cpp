@@ -62,10 +62,11 @@ awaitable<void> attempt(const Settings& settings, std::string what,
 awaitable<RemoteFeatures> streamableRemote(const Rclone& rclone, std::string remote) {
     auto features = co_await rclone.features(remote);
     if (!features.streams) {
-        throw Error(fmt::format("The remote \"{}\" cannot take a stream of unknown length (its backend has no PutStream), "
-                                "so rclone would store all of it in a temporary folder first. Choose another remote, for "
-                                "example a local, SFTP, S3 or B2 one.",
-                                remote));
+        throw Error(
+            fmt::format("The remote \"{}\" cannot take a stream of unknown length (its backend has no PutStream), "
+                        "so rclone would store all of it in a temporary folder first. Choose another remote, for "
+                        "example a local, SFTP, S3 or B2 one.",
+                        remote));
     }
     co_return features;
 }
@@ -135,7 +136,8 @@ awaitable<Uploaded> upload(const Rclone& rclone, const Plan& plan, Source& sourc
     co_return uploaded;
 }
 
-Manifest manifestOf(const Plan& plan, const Source& source, const Uploaded& uploaded, const std::string& rcloneVersion) {
+Manifest manifestOf(const Plan& plan, const Source& source, const Uploaded& uploaded,
+                    const std::string& rcloneVersion) {
     const auto& sent = uploaded.sent;
     Manifest manifest;
     manifest.run = plan.id;

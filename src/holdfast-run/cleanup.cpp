@@ -41,7 +41,8 @@ std::optional<Outcome> cancelledBy(const Paths& paths, const std::string& id) {
     return Outcome{"cancelled", fmt::format("Cancelled by user {}.", uid)};
 }
 
-/// Why the worker did not settle its run itself. systemd tells an ExecStopPost how the unit ended (systemd.exec(5), "$SERVICE_RESULT").
+/// Why the worker did not settle its run itself. systemd tells an ExecStopPost how the unit ended (systemd.exec(5),
+/// "$SERVICE_RESULT").
 Outcome whyEnded(const Paths& paths, const std::string& id, const std::string& verdict) {
     if (const auto cancel = cancelledBy(paths, id)) return *cancel;
     const auto service = environment("SERVICE_RESULT");
@@ -56,8 +57,9 @@ Outcome whyEnded(const Paths& paths, const std::string& id, const std::string& v
     }
     if (service.empty()) return {"interrupted", "The machine went down, or the worker's unit was cut off."};
     if (service == "exit-code") {
-        return {"failed", fmt::format("The worker could not begin (it exited with {}); the journal of its unit tells why.",
-                                      environment("EXIT_STATUS"))};
+        return {"failed",
+                fmt::format("The worker could not begin (it exited with {}); the journal of its unit tells why.",
+                            environment("EXIT_STATUS"))};
     }
     return {"interrupted", "The run's unit was stopped."};
 }
@@ -79,7 +81,8 @@ awaitable<int> cleanUp(const Paths& paths, std::string id) {
         outcome = {result.result, result.last.error};
         last = result.last;
     }
-    co_return co_await settle(paths, ledger, std::move(last), std::move(outcome)) ? EXIT_SUCCESS : EXIT_FAILURE;
+    const bool clean = co_await settle(paths, ledger, std::move(last), std::move(outcome));
+    co_return clean ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 } // namespace holdfast

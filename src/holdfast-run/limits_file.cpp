@@ -33,7 +33,8 @@ void apply(const std::filesystem::path& file, RateLimiter& limiter) {
 awaitable<void> followLimits(const Paths& paths, std::string id, RateLimiter& limiter) {
     Fd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!inotify) throwErrno("watch the run's folder");
-    if (::inotify_add_watch(inotify.get(), paths.live(id).c_str(), IN_MOVED_TO) < 0) throwErrno("watch the run's folder");
+    if (::inotify_add_watch(inotify.get(), paths.live(id).c_str(), IN_MOVED_TO) < 0)
+        throwErrno("watch the run's folder");
     asio::posix::stream_descriptor events(co_await asio::this_coro::executor, inotify.release());
 
     std::array<char, 4096> ignored;

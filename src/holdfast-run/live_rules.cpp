@@ -20,7 +20,7 @@ namespace {
 
 using Problems = std::vector<Problem>;
 
-template <typename... Words>
+template<typename... Words>
 ChildSpec command(Words&&... words) {
     ChildSpec spec;
     spec.argv = {std::forward<Words>(words)...};
@@ -33,10 +33,11 @@ awaitable<void> checkRemote(const Rclone& rclone, const Job& job, Problems& prob
     const auto remotes = co_await rclone.remotes();
     const auto remote = remotes.find(job.remoteName);
     if (remote == remotes.end()) {
-        problems.push_back({"/remoteName", "no-such-remote",
-                            fmt::format("There is no remote \"{}\" in rclone's configuration; add it with "
-                                        "\"rclone config\" or pick one of those that \"holdfastctl remote list\" shows.",
-                                        job.remoteName)});
+        problems.push_back(
+            {"/remoteName", "no-such-remote",
+             fmt::format("There is no remote \"{}\" in rclone's configuration; add it with "
+                         "\"rclone config\" or pick one of those that \"holdfastctl remote list\" shows.",
+                         job.remoteName)});
     } else if (remote->second == "compress" && job.compressionLevel()) {
         problems.push_back({"/preprocessConfig", "compressed-twice",
                             fmt::format("The remote \"{}\" compresses already: leave compressionLevel out, or pick the "
@@ -70,10 +71,11 @@ awaitable<void> checkSchedule(const Job& job, Problems& problems) {
     for (const auto& expression : toOnCalendar(job.schedule)) {
         const auto answer = co_await runChild(command("systemd-analyze", "calendar", "--", expression), 30s);
         if (answer.status.ok()) continue;
-        problems.push_back({"/schedule", "schedule",
-                            fmt::format("systemd does not understand the schedule \"{}\" ({}); see systemd.time(7), for "
-                                        "example \"*-*-* 03:00:00\" or \"Mon..Fri 22:30\".",
-                                        expression, firstLine(answer.errorTail))});
+        problems.push_back(
+            {"/schedule", "schedule",
+             fmt::format("systemd does not understand the schedule \"{}\" ({}); see systemd.time(7), for "
+                         "example \"*-*-* 03:00:00\" or \"Mon..Fri 22:30\".",
+                         expression, firstLine(answer.errorTail))});
     }
 }
 

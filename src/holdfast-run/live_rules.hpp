@@ -7,8 +7,9 @@
 
 namespace holdfast {
 
-/// The rules of a job that depend on this machine as it is now: the remote is configured, the dataset and the script are there, the
-/// schedule is one that systemd understands. `document` has passed parseJob(). Returns {"problems": [{pointer, code, message}…]}.
+/// The rules of a job that depend on this machine as it is now: the remote is configured, the dataset and the script
+/// are there, the schedule is one that systemd understands. `document` has passed parseJob(). Returns {"problems":
+/// [{pointer, code, message}…]}.
 awaitable<nlohmann::json> checkLiveRules(const Rclone& rclone, nlohmann::json document);
 
 } // namespace holdfast

@@ -35,7 +35,8 @@ int run(awaitable<int> task) {
     });
     std::exception_ptr failure;
     int status = EXIT_FAILURE;
-    asio::co_spawn(io, std::move(task), asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr thrown, int code) {
+    asio::co_spawn(io, std::move(task),
+                   asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr thrown, int code) {
                        failure = thrown;
                        status = code;
                        signals.cancel();

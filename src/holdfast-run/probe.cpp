@@ -19,8 +19,9 @@ namespace {
 constexpr std::size_t maxRequest = 256 * 1024;
 
 awaitable<nlohmann::json> remotes(Rclone rclone) {
+    const auto known = co_await rclone.remotes();
     auto list = nlohmann::json::array();
-    for (const auto& [name, type] : co_await rclone.remotes()) list.push_back(nlohmann::json::array({name, type}));
+    for (const auto& [name, type] : known) list.push_back(nlohmann::json::array({name, type}));
     nlohmann::json answer;
     answer["remotes"] = std::move(list);
     co_return answer;

@@ -11,8 +11,8 @@
 
 namespace holdfast {
 
-/// Tells the world where the run stands: state.json for the daemon, STATUS= for `systemctl status`. At once when state or phase
-/// change, else at most every 500 ms.
+/// Tells the world where the run stands: state.json for the daemon, STATUS= for `systemctl status`. At once when state
+/// or phase change, else at most every 500 ms.
 class Reporter {
   public:
     Reporter(const Paths& paths, std::string id, std::uint32_t maxAttempts);

@@ -81,7 +81,8 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
     }
     for (const auto& failure : left) outcome.error += " Not cleaned up yet: " + failure;
     if (unknown.empty()) {
-        writeResult(paths, ledger.header().id, std::move(last), outcome, ledger.header().startedAt, ledger.keptReasons());
+        writeResult(paths, ledger.header().id, std::move(last), outcome, ledger.header().startedAt,
+                    ledger.keptReasons());
     }
     if (left.empty()) ledger.close();
     co_return left.empty();

@@ -15,12 +15,12 @@ struct Outcome {
     std::string error;  ///< a sentence; empty for done
 };
 
-/// Ends a run: gives back what the ledger still lists, newest first, and writes the result durably. The manifest at the destination
-/// has the last word: if a whole one is there the run is done and its objects stay. Idempotent: the worker calls it at its end, and
-/// a cleanup calls it for a worker that could not.
+/// Ends a run: gives back what the ledger still lists, newest first, and writes the result durably. The manifest at the
+/// destination has the last word: if a whole one is there the run is done and its objects stay. Idempotent: the worker
+/// calls it at its end, and a cleanup calls it for a worker that could not.
 ///
-/// What cannot be given back now stays in the ledger for a later cleanup; the result is written all the same, unless whether the run
-/// is committed could not be told. Returns whether nothing is left.
+/// What cannot be given back now stays in the ledger for a later cleanup; the result is written all the same, unless
+/// whether the run is committed could not be told. Returns whether nothing is left.
 awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcome outcome);
 
 /// For a run that died before it had a ledger: it acquired nothing.

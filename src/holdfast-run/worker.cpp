@@ -47,9 +47,9 @@ std::string describe(const std::exception_ptr& failure) {
 awaitable<std::exception_ptr> attended(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter) {
     using namespace asio::experimental::awaitable_operators;
     RateLimiter limiter;
-    const auto first = co_await (caught(backUp(plan, paths, ledger, reporter, limiter)) ||
-                                 caught(reporter.follow(plan.settings.stallWarning)) ||
-                                 caught(followLimits(paths, plan.id, limiter)));
+    const auto first =
+        co_await (caught(backUp(plan, paths, ledger, reporter, limiter)) ||
+                  caught(reporter.follow(plan.settings.stallWarning)) || caught(followLimits(paths, plan.id, limiter)));
     co_return std::visit([](const std::exception_ptr& failure) { return failure; }, first);
 }
 

@@ -3,7 +3,6 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 
-#include <algorithm>
 #include <sstream>
 
 #include <fcntl.h>
@@ -66,20 +65,18 @@ Ledger Ledger::create(const std::filesystem::path& path, LedgerHeader header) {
 }
 
 Ledger Ledger::open(const std::filesystem::path& path) {
-    std::istringstream lines(readFile(path, maxLedger));
+    const auto text = readFile(path, maxLedger);
+    // A crash cuts only the last line short, and what it announced was never done.
+    const auto whole = text.substr(0, text.rfind('\n') + 1);
+    std::istringstream lines(whole);
     std::string line;
+    std::getline(lines, line);
     try {
-        std::getline(lines, line);
         Ledger ledger(path, openLedger(path, 0), headerFromJson(nlohmann::json::parse(line)));
-        bool cut = false;
-        while (std::getline(lines, line)) {
-            // A crash cuts only the last line short, and what it announced was never done.
-            cut = lines.eof();
-            const auto entry = nlohmann::json::parse(line, nullptr, false);
-            if (!entry.is_discarded()) ledger.replay(entry);
-            else if (!cut) throw Error(fmt::format("Line \"{}\" is broken.", line));
+        while (std::getline(lines, line)) ledger.replay(nlohmann::json::parse(line));
+        if (whole.size() < text.size() && ::ftruncate(ledger.fd_.get(), static_cast<off_t>(whole.size())) < 0) {
+            throwErrno("cut the ledger " + path.string());
         }
-        if (cut) appendDurably(ledger.fd_.get(), "\n");
         return ledger;
     } catch (const nlohmann::json::exception& e) {
         throw Error(fmt::format("The ledger {} cannot be read: {}", path.string(), e.what()));
@@ -93,8 +90,8 @@ void Ledger::append(const nlohmann::json& line) { appendDurably(fd_.get(), line.
 void Ledger::replay(const nlohmann::json& line) {
     const std::string op = line.at("op");
     if (op == "acquire") {
-        entries_.push_back({line.at("number"), line.at("kind"), line.at("what"),
-                            line.at("keep") ? OnFailure::Keep : OnFailure::Undo});
+        entries_.push_back(
+            {line.at("number"), line.at("kind"), line.at("what"), line.at("keep") ? OnFailure::Keep : OnFailure::Undo});
         next_ = entries_.back().number + 1;
     } else if (op == "verdict") {
         line.at("error").get_to(verdict_);

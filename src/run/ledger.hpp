@@ -19,8 +19,8 @@ enum class OnFailure { Undo, Keep };
 /// One thing that a run has acquired and must give back.
 struct LedgerEntry {
     std::uint64_t number = 0;
-    std::string kind;     ///< "object", "manifest", "scratch", "git-lock", "snapshot", …: picks the undo
-    nlohmann::json what;  ///< all that the undo needs to know
+    std::string kind;    ///< "object", "manifest", "scratch", "git-lock", "snapshot", …: picks the undo
+    nlohmann::json what; ///< all that the undo needs to know
     OnFailure onFailure = OnFailure::Undo;
 };
 

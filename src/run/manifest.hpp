@@ -38,8 +38,8 @@ struct Manifest {
 
 std::string serialize(const Manifest& manifest);
 
-/// Reads a manifest: refuses a version that it does not know, ignores fields that it does not know. Throws `Error`; a manifest
-/// that was cut short is never taken for a whole one.
+/// Reads a manifest: refuses a version that it does not know, ignores fields that it does not know. Throws `Error`; a
+/// manifest that was cut short is never taken for a whole one.
 Manifest parseManifest(const std::string& text);
 
 } // namespace holdfast

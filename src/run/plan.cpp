@@ -25,8 +25,12 @@ std::string objectNameFor(const Job& job, const std::string& id, USec queuedAt) 
 }
 
 nlohmann::json settingsToJson(const Settings& s) {
-    return {{"rcloneConfig", s.rcloneConfig.string()}, {"maxAttempts", s.maxAttempts},   {"retryDelay", s.retryDelay},
-            {"retryDelayMax", s.retryDelayMax},        {"stallWarning", s.stallWarning}, {"stallTimeout", s.stallTimeout},
+    return {{"rcloneConfig", s.rcloneConfig.string()},
+            {"maxAttempts", s.maxAttempts},
+            {"retryDelay", s.retryDelay},
+            {"retryDelayMax", s.retryDelayMax},
+            {"stallWarning", s.stallWarning},
+            {"stallTimeout", s.stallTimeout},
             {"killDelay", s.killDelay}};
 }
 

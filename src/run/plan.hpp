@@ -12,8 +12,9 @@
 
 namespace holdfast {
 
-/// All that a worker needs to know of its run, fully resolved when the run is asked for: a job that is edited or removed
-/// afterwards does not change a run that waits. Valid by construction: made by planRun() or read from our own file.
+/// All that a worker needs to know of its run, fully resolved when the run is asked for: a job that is edited or
+/// removed afterwards does not change a run that waits. Valid by construction: made by planRun() or read from our own
+/// file.
 struct Plan {
     std::string id;
     Job job;

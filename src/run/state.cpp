@@ -8,17 +8,10 @@
 namespace holdfast {
 
 nlohmann::json toJson(const RunState& s) {
-    return {{"state", s.state},
-            {"phase", s.phase},
-            {"attempt", s.attempt},
-            {"bytesDone", s.bytesDone},
-            {"bytesTotal", s.bytesTotal},
-            {"bytesTotalEstimated", s.bytesTotalEstimated},
-            {"rate", s.rate},
-            {"etaUSec", s.etaUSec},
-            {"stalled", s.stalled},
-            {"error", s.error},
-            {"metadata", s.metadata}};
+    return {{"state", s.state},         {"phase", s.phase},           {"attempt", s.attempt},
+            {"bytesDone", s.bytesDone}, {"bytesTotal", s.bytesTotal}, {"bytesTotalEstimated", s.bytesTotalEstimated},
+            {"rate", s.rate},           {"etaUSec", s.etaUSec},       {"stalled", s.stalled},
+            {"error", s.error},         {"metadata", s.metadata}};
 }
 
 RunState runStateFromJson(const nlohmann::json& json) {

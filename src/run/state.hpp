@@ -20,8 +20,8 @@ struct RunState {
     std::uint64_t rate = 0; ///< bytes a second, of late
     USec etaUSec = 0;       ///< 0 = unknown
     bool stalled = false;
-    std::string error;                                        ///< a sentence; empty while all is well
-    nlohmann::json metadata = nlohmann::json::object();       ///< the seed's PreprocessResult
+    std::string error{};                                ///< a sentence; empty while all is well
+    nlohmann::json metadata = nlohmann::json::object(); ///< the seed's PreprocessResult
 };
 
 nlohmann::json toJson(const RunState& state);

@@ -35,8 +35,8 @@ std::string lastWords(const std::string& errorTail) {
     return withoutStamp(begin == std::string::npos ? errorTail : errorTail.substr(begin + 1));
 }
 
-/// A function, since g++ 12 cannot keep an initializer list alive across a co_await (GCC bug 103868 and its kin).
-template <typename... Words>
+/// A function, since g++ 12 cannot keep an initializer list alive across a co_await.
+template<typename... Words>
 std::vector<std::string> arguments(Words&&... words) {
     return {std::forward<Words>(words)...};
 }
@@ -44,19 +44,34 @@ std::vector<std::string> arguments(Words&&... words) {
 /// Conditions that no second attempt changes. Texts of rclone and of the systems under it, lower case.
 bool permanent(std::string text) {
     std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
-    static constexpr std::array marks{
-        "didn't find section in config file", "didn't find backend",   "permission denied",  "read-only file system",
-        "no space left on device",            "disk quota exceeded",   "quota exceeded",     "accessdenied",
-        "access denied",                      "invalidaccesskeyid",    "signaturedoesnotmatch", "nosuchbucket",
-        "unauthorized",                       "invalid_grant",         "failed to load config", "is a directory",
-        "not a directory",                    "file name too long",    "couldn't decrypt",   "unable to decrypt"};
+    static constexpr std::array marks{"didn't find section in config file",
+                                      "didn't find backend",
+                                      "permission denied",
+                                      "read-only file system",
+                                      "no space left on device",
+                                      "disk quota exceeded",
+                                      "quota exceeded",
+                                      "accessdenied",
+                                      "access denied",
+                                      "invalidaccesskeyid",
+                                      "signaturedoesnotmatch",
+                                      "nosuchbucket",
+                                      "unauthorized",
+                                      "invalid_grant",
+                                      "failed to load config",
+                                      "is a directory",
+                                      "not a directory",
+                                      "file name too long",
+                                      "couldn't decrypt",
+                                      "unable to decrypt"};
     return std::any_of(marks.begin(), marks.end(),
                        [&](const char* mark) { return text.find(mark) != std::string::npos; });
 }
 
 nlohmann::json parseAnswer(const std::string& text, const std::string& doing) {
     auto json = nlohmann::json::parse(text, nullptr, false);
-    if (json.is_discarded()) throw TransferError(fmt::format("Could not {}: rclone's answer is not JSON.", doing), true);
+    if (json.is_discarded())
+        throw TransferError(fmt::format("Could not {}: rclone's answer is not JSON.", doing), true);
     return json;
 }
 
@@ -97,7 +112,8 @@ awaitable<RemoteFeatures> Rclone::features(std::string remote) const {
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
     const auto json = parseAnswer(answer.out, doing);
     const auto flags = json.value("Features", nlohmann::json::object());
-    RemoteFeatures features{.streams = flags.value("PutStream", false), .hashes = {}, .about = flags.value("About", false)};
+    RemoteFeatures features{
+        .streams = flags.value("PutStream", false), .hashes = {}, .about = flags.value("About", false)};
     if (const auto hashes = json.find("Hashes"); hashes != json.end() && hashes->is_array()) {
         hashes->get_to(features.hashes);
     }
@@ -106,10 +122,9 @@ awaitable<RemoteFeatures> Rclone::features(std::string remote) const {
 
 awaitable<std::optional<RemoteObject>> Rclone::stat(std::string object, std::string hash,
                                                     std::chrono::microseconds deadline) const {
-    const auto answer =
-        co_await ask(hash.empty() ? arguments("lsjson", "--stat", "--", object)
-                                  : arguments("lsjson", "--stat", "--hash", "--hash-type", hash, "--", object),
-                     deadline);
+    auto lsjson = hash.empty() ? arguments("lsjson", "--stat", "--", object)
+                               : arguments("lsjson", "--stat", "--hash", "--hash-type", hash, "--", object);
+    const auto answer = co_await ask(std::move(lsjson), deadline);
     if (notFound(answer.status)) co_return std::nullopt;
     const auto doing = fmt::format("look at {}", object);
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
@@ -136,7 +151,8 @@ awaitable<void> Rclone::write(std::string object, std::string content) const {
     const auto doing = fmt::format("write {}", object);
     const auto answer = co_await ask(arguments("rcat", "--", object), askDeadline, content);
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
-    if (co_await read(object, content.size()) != content) {
+    const auto written = co_await read(object, content.size());
+    if (written != content) {
         throw TransferError(fmt::format("Could not {}: what was read back differs.", doing), true);
     }
 }

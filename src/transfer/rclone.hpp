@@ -39,8 +39,8 @@ struct RemoteObject {
     std::optional<std::string> hash; ///< of the kind that was asked for, if the remote has it
 };
 
-/// The rclone program, with one configuration file. Objects are named "remote:path". Secrets stay in that file: nothing secret
-/// is ever an argument. Calls that ask and small writes are bounded in time and throw `TransferError`.
+/// The rclone program, with one configuration file. Objects are named "remote:path". Secrets stay in that file: nothing
+/// secret is ever an argument. Calls that ask and small writes are bounded in time and throw `TransferError`.
 class Rclone {
   public:
     explicit Rclone(std::filesystem::path config) : config_(std::move(config)) {}
@@ -49,8 +49,8 @@ class Rclone {
     [[nodiscard]] ChildSpec command(std::vector<std::string> arguments) const;
 
     awaitable<RemoteFeatures> features(std::string remote) const;
-    /// Nothing if there is no such object. `hash` is one of features().hashes, or empty. Hashing may need the remote to read
-    /// the object back, so `deadline` is the caller's.
+    /// Nothing if there is no such object. `hash` is one of features().hashes, or empty. Hashing may need the remote to
+    /// read the object back, so `deadline` is the caller's.
     awaitable<std::optional<RemoteObject>> stat(std::string object, std::string hash,
                                                 std::chrono::microseconds deadline) const;
     /// The content of a small object; nothing if it is not there.

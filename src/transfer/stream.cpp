@@ -46,17 +46,20 @@ class Pipe {
         std::vector<char> buffer(bufferSize);
         while (true) {
             boost::system::error_code failed;
-            const auto got = co_await from_.async_read_some(asio::buffer(buffer),
-                                                            asio::redirect_error(asio::use_awaitable, failed));
+            const auto got =
+                co_await from_.async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, failed));
             if (failed == asio::error::eof) break;
             if (failed) throw boost::system::system_error(failed, "read from the producer");
             const std::string_view bytes(buffer.data(), got);
-            co_await writeObject(compressor_ ? compressor_->add(bytes) : bytes);
+            const std::string_view toSend = compressor_ ? compressor_->add(bytes) : bytes;
+            co_await writeObject(toSend);
             streamDigest_.add(bytes); // after the write: rclone works on these bytes meanwhile
             streamSize_ += got;
             progress_.add(got, Progress::Clock::now());
         }
-        if (compressor_) co_await writeObject(compressor_->finish());
+        if (!compressor_) co_return;
+        const std::string_view end = compressor_->finish();
+        co_await writeObject(end);
     }
 
     [[nodiscard]] std::uint64_t streamSize() const { return streamSize_; }
@@ -123,12 +126,14 @@ awaitable<void> feed(const StreamSpec& spec, Pipe& pipe, Child& producer, Child&
         } catch (const boost::system::system_error& e) {
             if (e.code() != boost::system::errc::broken_pipe) throw;
         }
-        throw rcloneFailure(doing, co_await rclone.wait(), rclone.errorTail());
+        const auto status = co_await rclone.wait();
+        throw rcloneFailure(doing, status, rclone.errorTail());
     }
 
     if (const auto status = co_await producer.wait(); !status.ok()) throw producerFailure(spec, status, producer);
     if (pipe.streamSize() == 0) {
-        throw TransferError(fmt::format("{} wrote nothing: an empty stream is not a backup.", spec.producer.at(0)), false);
+        throw TransferError(fmt::format("{} wrote nothing: an empty stream is not a backup.", spec.producer.at(0)),
+                            false);
     }
     pipe.close(); // the gate opens: only now may rclone take what it has for the whole
     if (const auto status = co_await rclone.wait(); !status.ok()) {
@@ -188,9 +193,9 @@ awaitable<void> verifyObject(const Rclone& rclone, std::string object, std::stri
     const auto found = co_await rclone.stat(object, remoteHash, deadline);
     if (!found) throw TransferError(fmt::format("{} is not there after its upload.", object), true);
     if (found->size != sent.objectSize) {
-        throw TransferError(fmt::format("{} has {} bytes at the destination, but {} were sent.", object, found->size,
-                                        sent.objectSize),
-                            true);
+        throw TransferError(
+            fmt::format("{} has {} bytes at the destination, but {} were sent.", object, found->size, sent.objectSize),
+            true);
     }
     if (found->hash && *found->hash != sent.remoteHash) {
         throw TransferError(fmt::format("{} differs at the destination from what was sent ({} is {}, should be {}).",
@@ -212,8 +217,9 @@ std::vector<std::string> partSizeFlags(std::uint64_t estimate) {
         const char* flag;
         std::uint64_t part, parts;
     };
-    static constexpr Backend backends[] = {
-        {"--s3-chunk-size", 5 * mib, 10'000}, {"--b2-chunk-size", 96 * mib, 10'000}, {"--azureblob-chunk-size", 4 * mib, 50'000}};
+    static constexpr Backend backends[] = {{"--s3-chunk-size", 5 * mib, 10'000},
+                                           {"--b2-chunk-size", 96 * mib, 10'000},
+                                           {"--azureblob-chunk-size", 4 * mib, 50'000}};
 
     std::vector<std::string> flags;
     const std::uint64_t wanted = estimate + estimate / 4;

@@ -18,7 +18,7 @@ struct StreamSpec {
     std::vector<std::string> producer; ///< argv; its standard output is the stream
     std::string object;                ///< "remote:path"
     std::uint64_t estimate = 0;        ///< bytes; 0 = unknown. Chooses part sizes only, never passed as a size
-    std::optional<int> compressionLevel;
+    std::optional<int> compressionLevel{};
     std::string remoteHash; ///< what the remote can be asked for afterwards (chooseHash()); may be empty
     USec stallTimeout = 0;  ///< without a byte for so long the attempt fails
     USec killDelay = 0;     ///< between SIGTERM and SIGKILL
@@ -35,20 +35,21 @@ struct Sent {
 
 /// Producer → counter, hash, zstd, rate limit → `rclone rcat`.
 ///
-/// The commit gate: rcat takes the end of its input for success, so its input stays open until the producer has exited 0. In every
-/// other case rclone is ended with its input still open (TERM, so that it may abort a multipart; then KILL) and the caller
-/// removes what lies at the destination. Throws `TransferError`; a cancellation passes through after both programs have ended.
+/// The commit gate: rcat takes the end of its input for success, so its input stays open until the producer has exited
+/// 0. In every other case rclone is ended with its input still open (TERM, so that it may abort a multipart; then KILL)
+/// and the caller removes what lies at the destination. Throws `TransferError`; a cancellation passes through after
+/// both programs have ended.
 awaitable<Sent> sendStream(const Rclone& rclone, StreamSpec spec, Progress& progress, RateLimiter& limiter);
 
 /// Checks size and hash at the destination against what was sent. Throws `TransferError`.
 awaitable<void> verifyObject(const Rclone& rclone, std::string object, std::string remoteHash, Sent sent);
 
-/// The hash to compute in the pipe and compare at the destination: SHA-256 if the remote has it (it is computed anyway), else MD5,
-/// else SHA-1, else none.
+/// The hash to compute in the pipe and compare at the destination: SHA-256 if the remote has it (it is computed
+/// anyway), else MD5, else SHA-1, else none.
 std::string chooseHash(const RemoteFeatures& features);
 
-/// Flags that make the parts of a multipart upload large enough for `estimate` bytes: S3 allows 10 000 parts and rclone sends 5 MiB
-/// each for a stream of unknown size (48.8 GiB), B2 96 MiB × 10 000, Azure 4 MiB × 50 000.
+/// Flags that make the parts of a multipart upload large enough for `estimate` bytes: S3 allows 10 000 parts and rclone
+/// sends 5 MiB each for a stream of unknown size (48.8 GiB), B2 96 MiB × 10 000, Azure 4 MiB × 50 000.
 std::vector<std::string> partSizeFlags(std::uint64_t estimate);
 
 } // namespace holdfast

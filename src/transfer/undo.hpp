@@ -13,8 +13,8 @@ inline constexpr const char* manifestKind = "manifest";
 /// `TransferError` if the destination cannot be asked.
 awaitable<bool> committed(const Ledger& ledger);
 
-/// Removes what the entry names from the destination. Idempotent; throws `TransferError`. Returns false for a kind that is not
-/// a transfer's.
+/// Removes what the entry names from the destination. Idempotent; throws `TransferError`. Returns false for a kind that
+/// is not a transfer's.
 awaitable<bool> undoTransferEntry(LedgerEntry entry, LedgerHeader header);
 
 } // namespace holdfast

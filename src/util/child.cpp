@@ -22,6 +22,7 @@
 #include <boost/process/v2/process.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -68,11 +69,13 @@ std::filesystem::path findProgram(const std::string& name) {
 struct ExecSetup {
     int in, out, err;
 
-    template <typename Launcher>
+    template<typename Launcher>
     boost::system::error_code on_exec_setup(Launcher&, const process::filesystem::path&, const char* const*) const {
         if (::dup2(in, STDIN_FILENO) < 0 || ::dup2(out, STDOUT_FILENO) < 0 || ::dup2(err, STDERR_FILENO) < 0) {
             return {errno, boost::system::system_category()};
         }
+        // The launcher of Boost 1.81 leaves descriptors below its own pipe open: it compares each with itself.
+        ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         ::signal(SIGPIPE, SIG_DFL); // we ignore it, and an ignored signal would stay ignored
         return {};
@@ -89,6 +92,11 @@ Fd openNull() {
 
 /// The end of a program's standard error, read as it comes so that the program never waits for us.
 struct Child::Tail {
+    Tail(asio::any_io_executor executor, Fd fd, std::size_t keepLines) : from(executor, fd.release()), keep(keepLines) {
+        from.non_blocking(true);
+    }
+
+    asio::posix::stream_descriptor from;
     std::size_t keep;
     std::deque<std::string> lines{""};
     static constexpr std::size_t maxLine = 2000;
@@ -104,13 +112,23 @@ struct Child::Tail {
         }
     }
 
-    static awaitable<void> follow(std::shared_ptr<Tail> tail, asio::posix::stream_descriptor from) {
-        std::array<char, 4096> buffer;
+    static awaitable<void> follow(std::shared_ptr<Tail> tail) {
         boost::system::error_code ended;
         while (!ended) {
-            const auto got = co_await from.async_read_some(asio::buffer(buffer),
-                                                           asio::redirect_error(asio::use_awaitable, ended));
-            tail->add({buffer.data(), got});
+            co_await tail->from.async_wait(asio::posix::stream_descriptor::wait_read,
+                                           asio::redirect_error(asio::use_awaitable, ended));
+            if (!tail->takeWhatIsThere()) break;
+        }
+    }
+
+    /// False at the end. A program that has ended has written all that it will, so its last words are there to take.
+    bool takeWhatIsThere() {
+        std::array<char, 4096> buffer;
+        boost::system::error_code failed;
+        while (true) {
+            const auto got = from.read_some(asio::buffer(buffer), failed);
+            if (failed) return failed == asio::error::would_block;
+            add({buffer.data(), got});
         }
     }
 };
@@ -121,11 +139,11 @@ struct Child::Reaper {
     std::optional<ExitStatus> ended{};
 };
 
-Child::Child(asio::any_io_executor executor, const ChildSpec& spec) : tail_(std::make_shared<Tail>()) {
+Child::Child(asio::any_io_executor executor, const ChildSpec& spec) {
     const auto program = findProgram(spec.argv.at(0));
     const Fd null = openNull();
     auto err = makePipe();
-    tail_->keep = spec.errorLines;
+    tail_ = std::make_shared<Tail>(executor, std::move(err.read), spec.errorLines);
 
     std::vector<std::string> environment{std::string("PATH=") + childPath(), "LANG=C.UTF-8", "HOME=/var/lib/holdfast"};
     environment.insert(environment.end(), spec.environment.begin(), spec.environment.end());
@@ -138,8 +156,7 @@ Child::Child(asio::any_io_executor executor, const ChildSpec& spec) : tail_(std:
                             process::process_environment(environment), setup);
     if (failed) throw Error(fmt::format("Could not run {}: {}.", program.string(), failed.message()));
     reaper_ = std::make_unique<Reaper>(Reaper{std::move(started)});
-    asio::co_spawn(executor, Tail::follow(tail_, asio::posix::stream_descriptor(executor, err.read.release())),
-                   asio::detached);
+    asio::co_spawn(executor, Tail::follow(tail_), asio::detached);
 }
 
 Child::Child(Child&&) noexcept = default;
@@ -149,6 +166,7 @@ awaitable<ExitStatus> Child::wait() {
     if (!reaper_->ended) {
         co_await reaper_->process.async_wait(asio::use_awaitable);
         reaper_->ended = ExitStatus(reaper_->process.native_exit_code());
+        tail_->takeWhatIsThere();
     }
     co_return *reaper_->ended;
 }
@@ -228,7 +246,9 @@ awaitable<ChildOutput> runChild(ChildSpec spec, std::chrono::microseconds deadli
         co_await child.end(10s);
         std::rethrow_exception(failure);
     }
-    co_return ChildOutput{co_await child.wait(), std::move(output), child.errorTail()};
+    const auto status = co_await child.wait();
+    ChildOutput result{status, std::move(output), child.errorTail()};
+    co_return result;
 }
 
 } // namespace holdfast

@@ -32,11 +32,11 @@ class ExitStatus {
 };
 
 struct ChildSpec {
-    std::vector<std::string> argv; ///< argv[0]: absolute, or looked up in childPath()
-    int in = -1;                   ///< descriptor that becomes standard input; -1 = /dev/null
-    int out = -1;                  ///< … standard output; -1 = /dev/null
+    std::vector<std::string> argv;          ///< argv[0]: absolute, or looked up in childPath()
+    int in = -1;                            ///< descriptor that becomes standard input; -1 = /dev/null
+    int out = -1;                           ///< … standard output; -1 = /dev/null
     std::vector<std::string> environment{}; ///< "NAME=value", beside the few fixed ones
-    std::size_t errorLines = 40;          ///< how much of the end of standard error is kept
+    std::size_t errorLines = 40;            ///< how much of the end of standard error is kept
 };
 
 /// A running program: clean environment, no descriptors but the three, and SIGKILL if we die or let go of it.
@@ -71,15 +71,16 @@ struct ChildOutput {
     std::string errorTail;
 };
 
-/// Runs a program to its end with `input` on its standard input and keeps up to `limit` bytes of its standard output (more is
-/// an `Error`). After `deadline` it is ended (TERM, then KILL after 10 s) and an `Error` says so.
+/// Runs a program to its end with `input` on its standard input and keeps up to `limit` bytes of its standard output
+/// (more is an `Error`). After `deadline` it is ended (TERM, then KILL after 10 s) and an `Error` says so.
 awaitable<ChildOutput> runChild(ChildSpec spec, std::chrono::microseconds deadline, std::string input = {},
                                 std::size_t limit = 16 * 1024 * 1024);
 
 /// Where programs are looked up: a fixed path, whatever our own environment says.
 const char* childPath();
 
-/// A pipe with both ends close-on-exec and, if the system allows, room for `capacity` bytes. Throws `std::system_error`.
+/// A pipe with both ends close-on-exec and, if the system allows, room for `capacity` bytes. Throws
+/// `std::system_error`.
 struct PipeEnds {
     Fd read, write;
 };

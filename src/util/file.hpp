@@ -22,7 +22,8 @@ std::optional<std::string> readFileIfThere(const std::filesystem::path& path, st
 
 /// Writes beside `path` and renames, so that a reader sees the old or the new content and a crash leaves one of them.
 /// A durable replacement has reached the disk, with its name, when this returns. Throws `std::system_error`.
-void replaceFile(const std::filesystem::path& path, std::string_view content, Durability durability, mode_t mode = 0600);
+void replaceFile(const std::filesystem::path& path, std::string_view content, Durability durability,
+                 mode_t mode = 0600);
 
 /// Appends and syncs: the bytes are on disk when this returns. Throws `std::system_error`.
 void appendDurably(int fd, std::string_view bytes);

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include <systemd/sd-id128.h>
 #include <system_error>
+#include <systemd/sd-id128.h>
 
 namespace holdfast {
 
@@ -15,9 +15,8 @@ std::string newId() {
 }
 
 bool isId(std::string_view text) {
-    return text.size() == 32 && std::all_of(text.begin(), text.end(), [](char c) {
-               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-           });
+    return text.size() == 32 && std::all_of(text.begin(), text.end(),
+                                            [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 } // namespace holdfast

@@ -1,0 +1,61 @@
+#include "run/manifest.hpp"
+
+#include "util/error.hpp"
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+Manifest someManifest() {
+    Manifest m;
+    m.run = std::string(32, '1');
+    m.job = "nightly";
+    m.host = "box";
+    m.source = "zfs";
+    m.startedAt = 1;
+    m.finishedAt = 2;
+    m.stream = {"zfs-send", "zstd", 1000, "aa"};
+    m.objects = {{"nightly.zfs.zst", 900, "bb"}};
+    m.sourceFields = {{"dataset", "tank"}};
+    return m;
+}
+
+TEST(Manifest, comesBackAsItWasWritten) {
+    const auto read = parseManifest(serialize(someManifest()));
+    EXPECT_EQ(read.run, someManifest().run);
+    EXPECT_EQ(read.stream.size, 1000U);
+    EXPECT_EQ(read.stream.compression, "zstd");
+    ASSERT_EQ(read.objects.size(), 1U);
+    EXPECT_EQ(read.objects[0].sha256, "bb");
+    EXPECT_EQ(read.sourceFields.at("dataset"), "tank");
+}
+
+TEST(Manifest, cutShortIsNeverTakenForAWholeOne) {
+    const auto text = serialize(someManifest());
+    for (std::size_t size = 0; size + 2 < text.size(); ++size) {
+        EXPECT_THROW(parseManifest(text.substr(0, size)), Error) << size;
+    }
+}
+
+TEST(Manifest, ofAnotherVersionIsRefusedAndAnUnknownFieldIsNot) {
+    auto json = nlohmann::json::parse(serialize(someManifest()));
+    json["later"] = "more";
+    EXPECT_NO_THROW(parseManifest(json.dump()));
+    json["version"] = 2;
+    EXPECT_THROW(parseManifest(json.dump()), Error);
+}
+
+TEST(Manifest, withoutRunOrObjectIsNone) {
+    auto json = nlohmann::json::parse(serialize(someManifest()));
+    json["objects"] = nlohmann::json::array();
+    EXPECT_THROW(parseManifest(json.dump()), Error);
+    json = nlohmann::json::parse(serialize(someManifest()));
+    json["run"] = "x";
+    EXPECT_THROW(parseManifest(json.dump()), Error);
+    EXPECT_THROW(parseManifest("null"), Error);
+    EXPECT_THROW(parseManifest("[]"), Error);
+}
+
+} // namespace
+} // namespace holdfast

@@ -1,0 +1,117 @@
+#include "util/child.hpp"
+
+#include "../run_coroutine.hpp"
+#include "util/async.hpp"
+#include "util/error.hpp"
+
+#include <chrono>
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+using namespace std::chrono_literals;
+
+ChildOutput runBash(const std::string& script, std::chrono::microseconds deadline = 20s, std::string input = {}) {
+    ChildSpec spec;
+    spec.argv = {"bash", "-c", script};
+    return runCoroutine(runChild(spec, deadline, std::move(input)));
+}
+
+TEST(Child, givesOutputErrorsAndStatus) {
+    const auto answer = runBash("cat; echo lost >&2; exit 3", 20s, "hello");
+    EXPECT_EQ(answer.out, "hello");
+    EXPECT_EQ(answer.errorTail, "lost");
+    EXPECT_EQ(answer.status.code(), 3);
+    EXPECT_EQ(answer.status.describe(), "exited with status 3");
+}
+
+TEST(Child, tellsASignalFromAStatus) {
+    const auto answer = runBash("kill -KILL $$");
+    EXPECT_FALSE(answer.status.ok());
+    EXPECT_EQ(answer.status.signal(), SIGKILL);
+    EXPECT_EQ(answer.status.describe(), "was killed by SIGKILL");
+}
+
+TEST(Child, getsACleanEnvironmentAndNoDescriptors) {
+    ::setenv("AWS_CA_BUNDLE", "/secret", 1);
+    const auto answer = runBash("env | cut -d= -f1 | sort | tr '\\n' ' '; ls /proc/self/fd | tr '\\n' ' '");
+    ::unsetenv("AWS_CA_BUNDLE");
+    EXPECT_EQ(answer.out.find("AWS_CA_BUNDLE"), std::string::npos) << answer.out;
+    EXPECT_NE(answer.out.find("PATH"), std::string::npos);
+    EXPECT_TRUE(answer.out.ends_with("0 1 2 3 ")) << "3 is ls's own: " << answer.out;
+}
+
+TEST(Child, argumentsAreNotInterpreted) {
+    ChildSpec spec;
+    spec.argv = {"printf", "%s|", "$HOME", "a b", "%n", "*"};
+    EXPECT_EQ(runCoroutine(runChild(spec, 20s)).out, "$HOME|a b|%n|*|");
+}
+
+TEST(Child, isEndedAtItsDeadlineEvenIfItIgnoresTerm) {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_THROW(runBash("sleep 60", 100ms), Error);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+}
+
+TEST(Child, thatIsNotInstalledIsNamed) {
+    ChildSpec spec;
+    spec.argv = {"no-such-program"};
+    try {
+        runCoroutine(runChild(spec, 1s));
+        FAIL();
+    } catch (const Error& e) {
+        EXPECT_NE(std::string(e.what()).find("no-such-program"), std::string::npos);
+    }
+}
+
+TEST(Child, keepsOnlyTheEndOfItsErrors) {
+    const auto answer = runBash("for i in $(seq 1000); do echo line$i >&2; done");
+    EXPECT_TRUE(answer.errorTail.ends_with("line1000"));
+    EXPECT_LT(answer.errorTail.size(), 1000U);
+}
+
+TEST(Child, ignoringTermIsKilled) {
+    asio::io_context io(1);
+    std::optional<ExitStatus> status;
+    auto task = [&]() -> awaitable<void> {
+        ChildSpec spec;
+        spec.argv = {"bash", "-c", "trap '' TERM; while :; do sleep 0.1; done"};
+        Child child(co_await asio::this_coro::executor, spec);
+        co_await sleepFor(200ms); // it needs to have set its trap
+        status = co_await child.end(300ms);
+    };
+    asio::co_spawn(io, task(), [](std::exception_ptr) {});
+    io.run();
+    ASSERT_TRUE(status);
+    EXPECT_EQ(status->signal(), SIGKILL);
+}
+
+TEST(Async, aDeadlineCancelsAndAwaitsTheWork) {
+    bool unwound = false;
+    auto work = [&]() -> awaitable<void> {
+        struct Flag {
+            bool& flag;
+            ~Flag() { flag = true; }
+        } flag{unwound};
+        co_await sleepFor(1h);
+    };
+    EXPECT_THROW(runCoroutine(withDeadline(work(), 10ms, "too long")), TimedOut);
+    EXPECT_TRUE(unwound);
+}
+
+TEST(Async, aFailureBeforeTheDeadlinePasses) {
+    auto work = []() -> awaitable<void> {
+        co_await sleepFor(1ms);
+        throw Error("as it was");
+    };
+    EXPECT_THROW(
+        try { runCoroutine(withDeadline(work(), 1h, "too long")); } catch (const TimedOut&) { FAIL(); }, Error);
+}
+
+} // namespace
+} // namespace holdfast
