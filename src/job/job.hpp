@@ -54,11 +54,11 @@ using SourceConfig = std::variant<NoneConfig, ZfsConfig, FlashConfig, ScriptConf
 
 /// Resource limits of the run's unit, resolved from systemd's own spelling ("1G", "200%", "12h").
 struct Limits {
-    std::optional<std::uint64_t> memoryMax;         ///< bytes
+    std::optional<std::uint64_t> memoryMax;          ///< bytes
     std::optional<std::uint64_t> cpuQuotaPerSecUSec; ///< CPU time a second of wall time; "200%" is 2 000 000
     std::optional<USec> runtimeMax;
     std::optional<std::uint64_t> tasksMax;
-    std::optional<std::uint64_t> bandwidth;         ///< bytes a second
+    std::optional<std::uint64_t> bandwidth; ///< bytes a second
 };
 
 /// A stored configuration, valid by construction: only parseJob() makes one.

@@ -26,8 +26,8 @@ class NoSuchJob : public Error {
     using Error::Error;
 };
 
-/// The jobs of `/etc/holdfast/jobs`, one file each, held in memory. Files may also be written by hand or by configuration
-/// management; reload() picks that up. A broken file is reported and keeps no other from loading.
+/// The jobs of `/etc/holdfast/jobs`, one file each, held in memory. Files may also be written by hand or by
+/// configuration management; reload() picks that up. A broken file is reported and keeps no other from loading.
 class JobStore {
   public:
     explicit JobStore(std::filesystem::path folder);
@@ -48,8 +48,8 @@ class JobStore {
     /// Throws `NoSuchJob`, `std::system_error`.
     void remove(const std::string& name);
 
-    /// The merged document (RFC 7396), parsed and checked whole. Throws `NoSuchJob`, `InvalidJob` (also for a patch that
-    /// is not a JSON object or that changes the name).
+    /// The merged document (RFC 7396), parsed and checked whole. Throws `NoSuchJob`, `InvalidJob` (also for a patch
+    /// that is not a JSON object or that changes the name).
     [[nodiscard]] Job merged(const std::string& name, const std::string& mergePatch) const;
 
   private:

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "job/job.hpp"
+
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace holdfast {
+
+/// The job's `limits`, in numbers. "infinity" is the largest number, as it is on systemd's bus. What cannot be
+/// understood is left out and added to `problems`, unless they name the field already.
+Limits resolveLimits(const nlohmann::json& limits, std::vector<Problem>& problems);
+
+} // namespace holdfast

@@ -1,0 +1,150 @@
+#include "job/document.hpp"
+#include "job/job.hpp"
+#include "job/limits.hpp"
+#include "job/schedule.hpp"
+#include "job/validation.hpp"
+#include "util/error.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+namespace holdfast {
+
+using nlohmann::json;
+
+namespace {
+
+template<typename T>
+void take(const json& object, const char* name, T& target) {
+    if (const auto value = object.find(name); value != object.end()) target = value->get<T>();
+}
+
+template<typename T>
+void take(const json& object, const char* name, std::optional<T>& target) {
+    if (const auto value = object.find(name); value != object.end()) target = value->get<T>();
+}
+
+/// A name, or a list of names.
+void takeNames(const json& object, const char* name, std::vector<std::string>& target) {
+    const auto value = object.find(name);
+    if (value == object.end()) return;
+    if (value->is_string()) {
+        target = {value->get<std::string>()};
+    } else {
+        target = value->get<std::vector<std::string>>();
+    }
+}
+
+ZfsConfig zfsConfig(const json& object) {
+    ZfsConfig config;
+    take(object, "poolName", config.poolName);
+    take(object, "snapshotName", config.snapshotName);
+    take(object, "streamDirect", config.streamDirect);
+    take(object, "compressionLevel", config.compressionLevel);
+    return config;
+}
+
+FlashConfig flashConfig(const json& object) {
+    FlashConfig config;
+    take(object, "gitPath", config.gitPath);
+    take(object, "compressionLevel", config.compressionLevel);
+    take(object, "streamDirect", config.streamDirect);
+    take(object, "localCachePath", config.localCachePath);
+    take(object, "commitMessage", config.commitMessage);
+    take(object, "includeGitHistory", config.includeGitHistory);
+    take(object, "profile", config.profile);
+    return config;
+}
+
+ScriptConfig scriptConfig(const json& object) {
+    ScriptConfig config;
+    take(object, "scriptPath", config.scriptPath);
+    take(object, "scriptArgs", config.scriptArgs);
+    take(object, "workingDirectory", config.workingDirectory);
+    take(object, "timeout", config.timeout);
+    return config;
+}
+
+DockerConfig dockerConfig(const json& object) {
+    DockerConfig config;
+    takeNames(object, "containerName", config.containerName);
+    takeNames(object, "volumeName", config.volumeName);
+    take(object, "engineSocket", config.engineSocket);
+    return config;
+}
+
+SourceConfig sourceConfig(const json& document) {
+    const auto type = document.value("preprocessType", "none");
+    if (type == "none") return NoneConfig{};
+    const auto& config = document.at("preprocessConfig").at(type);
+    if (type == "zfs") return zfsConfig(config);
+    if (type == "flash") return flashConfig(config);
+    if (type == "script") return scriptConfig(config);
+    return dockerConfig(config);
+}
+
+/// Seconds, at least one microsecond of them: the schema only asks for more than nothing.
+USec microseconds(double seconds) {
+    return static_cast<USec>(std::max(1LL, std::llround(seconds * static_cast<double>(usecPerSec))));
+}
+
+void checkSchedule(const json& document, std::vector<Problem>& problems) {
+    const auto schedule = document.find("schedule");
+    if (schedule == document.end() || isReported(problems, "/schedule")) return;
+    try {
+        toOnCalendar(schedule->get<std::string>());
+    } catch (const Error& error) {
+        problems.push_back({"/schedule", "schedule", error.what()});
+    }
+}
+
+Job makeJob(json document, Limits limits) {
+    Job job;
+    take(document, "name", job.name);
+    take(document, "enabled", job.enabled);
+    take(document, "schedule", job.schedule);
+    take(document, "remoteName", job.remoteName);
+    take(document, "destinationPath", job.destinationPath);
+    take(document, "sourcePath", job.sourcePath);
+    take(document, "layout", job.layout);
+    take(document, "rcloneOptions", job.rcloneOptions);
+    take(document, "cleanupOnFailure", job.cleanupOnFailure);
+    if (document.contains("preprocessTimeout")) {
+        job.preprocessTimeout = microseconds(document["preprocessTimeout"].get<double>());
+    }
+    job.source = sourceConfig(document);
+    job.limits = limits;
+    job.document = std::move(document);
+    return job;
+}
+
+} // namespace
+
+Job parseJob(const json& written) {
+    try {
+        checkBounds(written);
+    } catch (const BadDocument& bad) {
+        throw InvalidJob({bad.problem()});
+    }
+    auto document = withoutNulls(written);
+    auto problems = checkAgainstSchema(document);
+    Limits limits;
+    if (document.is_object() && problems.size() < maxProblems) {
+        checkSchedule(document, problems);
+        limits = resolveLimits(document.value("limits", json::object()), problems);
+    }
+    if (!problems.empty()) throw InvalidJob(std::move(problems));
+    return makeJob(std::move(document), limits);
+}
+
+Job parseJob(const std::string& text) {
+    try {
+        return parseJob(parseDocument(text));
+    } catch (const BadDocument& bad) {
+        throw InvalidJob({bad.problem()});
+    }
+}
+
+} // namespace holdfast
