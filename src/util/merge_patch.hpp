@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include <nlohmann/json_fwd.hpp>
 
 namespace holdfast {
@@ -8,5 +10,9 @@ namespace holdfast {
 /// compared by their members; everything else is replaced whole. A `null` in `after` cannot be said in a merge patch:
 /// it comes out as absent.
 nlohmann::json mergePatchBetween(const nlohmann::json& before, const nlohmann::json& after);
+
+/// The merge patch that an assignment means: "limits.memoryMax=1G" is `{"limits":{"memoryMax":"1G"}}`. A value that is
+/// JSON is taken as such, any other as text; an empty one removes the member. Throws `Error` for what is no assignment.
+nlohmann::json mergePatchFrom(const std::string& assignment);
 
 } // namespace holdfast

@@ -1,5 +1,7 @@
 #include "util/merge_patch.hpp"
 
+#include "util/error.hpp"
+
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -52,6 +54,28 @@ TEST(MergePatchBetween, addsAndEmptiesObjects) {
     const json with = {{"name", "a"}, {"rcloneOptions", json::object()}, {"limits", {{"a", {{"b", 1}}}}}};
     EXPECT_EQ(patched(without, with), with);
     EXPECT_EQ(patched(with, without), without);
+}
+
+TEST(MergePatchFrom, takesJsonAsJsonAndTheRestAsText) {
+    EXPECT_EQ(mergePatchFrom("enabled=false"), json({{"enabled", false}}));
+    EXPECT_EQ(mergePatchFrom("preprocessTimeout=60"), json({{"preprocessTimeout", 60}}));
+    EXPECT_EQ(mergePatchFrom("schedule=*-*-* 03:00"), json({{"schedule", "*-*-* 03:00"}}));
+    EXPECT_EQ(mergePatchFrom("name=\"7\""), json({{"name", "7"}}));
+    EXPECT_EQ(mergePatchFrom("x=a=b"), json({{"x", "a=b"}}));
+}
+
+TEST(MergePatchFrom, followsDots) {
+    EXPECT_EQ(mergePatchFrom("preprocessConfig.zfs.compressionLevel=3"),
+              json({{"preprocessConfig", {{"zfs", {{"compressionLevel", 3}}}}}}));
+}
+
+TEST(MergePatchFrom, removesWithNothing) {
+    EXPECT_EQ(mergePatchFrom("limits.tasksMax="), json({{"limits", {{"tasksMax", nullptr}}}}));
+}
+
+TEST(MergePatchFrom, refusesWhatIsNoAssignment) {
+    EXPECT_THROW(mergePatchFrom("enabled"), Error);
+    EXPECT_THROW(mergePatchFrom("=5"), Error);
 }
 
 } // namespace

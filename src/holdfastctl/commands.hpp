@@ -1,0 +1,52 @@
+#pragma once
+
+#include "holdfastctl/client.hpp"
+#include "holdfastctl/output.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// The commands. Each returns what the program exits with, or throws what is to be printed.
+namespace holdfast::ctl {
+
+struct Context {
+    Client& client;
+    Output& out;
+};
+
+// jobs.cpp
+int createJob(Context& context, const std::string& file);
+int validateJob(Context& context, const std::string& file);
+int listJobs(Context& context);
+int showJob(Context& context, const std::string& name, bool configOnly);
+int setInJob(Context& context, const std::string& name, const std::vector<std::string>& assignments);
+int removeJob(Context& context, const std::string& name, bool withoutAsking);
+
+// edit.cpp
+int editJob(Context& context, const std::string& name);
+
+// runs.cpp
+int startJob(Context& context, const std::string& name, bool follow);
+int stopJob(Context& context, const std::string& name);
+int listRuns(Context& context, const RunFilter& filter, std::uint32_t limit);
+int showRun(Context& context, const std::string& which);
+int cancelRun(Context& context, const std::string& which);
+int showLog(Context& context, const std::string& which, bool follow);
+
+// follow.cpp
+/// Shows a run's progress until it ends; SIGINT ends only the showing.
+int followRun(Context& context, const std::string& id);
+
+// service.cpp, remotes.cpp
+int showStatus(Context& context);
+int reload(Context& context);
+int listRemotes(Context& context);
+int checkRemote(Context& context, const std::string& name, const std::optional<std::string>& path);
+
+/// The id of the run that a person means: an id, the name of a job (its last run), or the beginning of one id. Throws
+/// `Error`.
+std::string resolveRun(Client& client, const std::string& which);
+
+} // namespace holdfast::ctl

@@ -1,0 +1,177 @@
+#include "holdfastctl/commands.hpp"
+#include "holdfastctl/exit_status.hpp"
+
+#include <functional>
+#include <iostream>
+#include <string_view>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace {
+
+using namespace holdfast::ctl;
+
+/// What the command line says.
+struct Arguments {
+    bool json = false;
+    bool noAskPassword = false;
+    bool yes = false;
+    bool follow = false;
+    bool configOnly = false;
+    std::string name;
+    std::string file;
+    std::vector<std::string> assignments;
+    std::optional<std::string> path;
+    RunFilter filter;
+    std::uint32_t limit = 20;
+    std::function<int(Context&)> command;
+};
+
+CLI::App* addCommand(CLI::App& parent, const std::string& name, const std::string& description, Arguments& arguments,
+                     std::function<int(Context&)> command) {
+    auto* app = parent.add_subcommand(name, description);
+    app->callback([&arguments, command = std::move(command)] { arguments.command = command; });
+    return app;
+}
+
+void addJobCommands(CLI::App& app, Arguments& a) {
+    auto& job = *app.add_subcommand("job", "Configure jobs");
+    job.require_subcommand(1);
+    const auto add = [&](const char* name, const char* description, std::function<int(Context&)> command) {
+        return addCommand(job, name, description, a, std::move(command));
+    };
+    const auto named = [&](CLI::App* command) {
+        command->add_option("JOB", a.name, "Name of the job")->required();
+        return command;
+    };
+    add("create", "Store a new job", [&](Context& c) { return createJob(c, a.file); })
+        ->add_option("FILE", a.file, "The job as JSON; - is standard input")
+        ->required();
+    named(add("show", "Show a job and its configuration", [&](Context& c) {
+        return showJob(c, a.name, a.configOnly);
+    }))->add_flag("--config", a.configOnly, "Only the configuration, as `job create` takes it");
+    add("list", "List the jobs", [](Context& c) { return listJobs(c); });
+    named(add("edit", "Change a job in $VISUAL or $EDITOR", [&](Context& c) { return editJob(c, a.name); }));
+    named(add("set", "Change members of a job", [&](Context& c) { return setInJob(c, a.name, a.assignments); }))
+        ->add_option("KEY=VALUE", a.assignments, "e.g. enabled=false or limits.memoryMax=1G; KEY= removes")
+        ->required();
+    named(add("remove", "Remove a job; its backups stay", [&](Context& c) {
+        return removeJob(c, a.name, a.yes);
+    }))->add_flag("-y,--yes", a.yes, "Do not ask");
+}
+
+void addRunCommands(CLI::App& app, Arguments& a) {
+    const auto add = [&](const char* name, const char* description, std::function<int(Context&)> command) {
+        return addCommand(app, name, description, a, std::move(command));
+    };
+    const auto ofJob = [&](CLI::App* command) {
+        command->add_option("JOB", a.name, "Name of the job")->required();
+        return command;
+    };
+    const auto ofRun = [&](CLI::App* command) {
+        command->add_option("RUN", a.name, "Id of the run, its beginning, or the name of a job for its last run")
+            ->required();
+        return command;
+    };
+    ofJob(add("start", "Start a job now", [&](Context& c) {
+        return startJob(c, a.name, a.follow);
+    }))->add_flag("-f,--follow", a.follow, "Show progress until it ends");
+    ofJob(add("stop", "Cancel all runs of a job", [&](Context& c) { return stopJob(c, a.name); }));
+    ofRun(add("follow", "Show a run's progress until it ends",
+              [&](Context& c) { return followRun(c, resolveRun(c.client, a.name)); }));
+    ofRun(add("show", "Show a run", [&](Context& c) { return showRun(c, a.name); }));
+    ofRun(add("cancel", "Cancel a run", [&](Context& c) { return cancelRun(c, a.name); }));
+    ofRun(add("log", "Show a run's journal", [&](Context& c) {
+        return showLog(c, a.name, a.follow);
+    }))->add_flag("-f,--follow", a.follow, "Go on as lines are written");
+
+    auto* runs = add("runs", "List runs, newest first", [&](Context& c) { return listRuns(c, a.filter, a.limit); });
+    runs->add_option("-j,--job", a.filter.job, "Only runs of this job");
+    runs->add_option("-r,--result", a.filter.result, "Only runs that ended so")
+        ->check(CLI::IsMember({"done", "failed", "cancelled", "timeout", "interrupted"}));
+    runs->add_option("-n,--limit", a.limit, "At most so many")->check(CLI::Range(1, 1000))->capture_default_str();
+}
+
+void addOtherCommands(CLI::App& app, Arguments& a) {
+    auto& remote = *app.add_subcommand("remote", "Look at destinations");
+    remote.require_subcommand(1);
+    addCommand(remote, "list", "List the remotes in rclone's configuration", a,
+               [](Context& c) { return listRemotes(c); });
+    auto* check = addCommand(remote, "check", "Ask a remote what it can do, and write a test object", a,
+                             [&](Context& c) { return checkRemote(c, a.name, a.path); });
+    check->add_option("REMOTE", a.name, "Name of the remote")->required();
+    check->add_option("--path", a.path, "Where to write the test object");
+
+    addCommand(app, "validate", "Say what is wrong with a job without storing it", a,
+               [&](Context& c) { return validateJob(c, a.file); })
+        ->add_option("FILE", a.file, "The job as JSON; - is standard input")
+        ->required();
+    addCommand(app, "status", "Show how every job stands", a, [](Context& c) { return showStatus(c); });
+    addCommand(app, "reload", "Have settings and job files read again", a, [](Context& c) { return reload(c); });
+}
+
+/// Errors of usage must come as JSON too, and are found before the option has been parsed.
+bool wantsJson(int argc, char** argv) {
+    for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+        if (std::string_view(argv[i]) == "--json") return true;
+    }
+    return false;
+}
+
+int reportUsage(const CLI::App& app, const CLI::ParseError& error, Output& out) {
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+        if (error.get_name() == "CallForVersion" && out.json())
+            out.document({{"version", HOLDFAST_VERSION}});
+        else
+            app.exit(error);
+        return exitWith::done;
+    }
+    const auto unknown = app.remaining(true);
+    const bool noCommand = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty();
+    const auto what = noCommand ? fmt::format("There is no command \"{}\".", unknown.front()) : error.what();
+    out.error(ServiceError("org.holdfast1.Error.Usage",
+                           fmt::format("{}\n'holdfastctl --help' shows what there is.", what), exitWith::usage));
+    return exitWith::usage;
+}
+
+int runCommand(const Arguments& arguments, Output& out) {
+    // Whoever reads our input or cannot be seen is not there to be asked.
+    const bool mayAsk = !arguments.noAskPassword && ::isatty(STDIN_FILENO) != 0;
+    Client client(mayAsk);
+    Context context{client, out};
+    try {
+        return arguments.command(context);
+    } catch (const ServiceError& error) {
+        out.error(error);
+        return error.exitStatus();
+    } catch (const std::exception& error) {
+        out.error(error);
+        return exitWith::failed;
+    }
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    Arguments arguments;
+    CLI::App app("Runs and watches backup jobs through Holdfast's service.", "holdfastctl");
+    app.set_version_flag("--version", "holdfastctl " HOLDFAST_VERSION);
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.add_flag("--json", arguments.json, "Print JSON, errors too");
+    app.add_flag("--no-ask-password", arguments.noAskPassword, "Never ask for a password");
+    addJobCommands(app, arguments);
+    addRunCommands(app, arguments);
+    addOtherCommands(app, arguments);
+
+    Output out(wantsJson(argc, argv) ? Format::Json : Format::Text);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return reportUsage(app, error, out);
+    }
+    return runCommand(arguments, out);
+}

@@ -1,0 +1,188 @@
+#include "holdfastctl/commands.hpp"
+#include "holdfastctl/exit_status.hpp"
+#include "util/error.hpp"
+#include "util/format.hpp"
+#include "util/id.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+namespace holdfast::ctl {
+
+using nlohmann::json;
+
+namespace {
+
+/// As many as one call gives.
+constexpr std::uint32_t allRuns = 1000;
+
+bool couldBeginId(const std::string& text) {
+    return !text.empty() && text.size() < 32 &&
+           std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
+std::optional<std::string> idBeginningWith(Client& client, std::string prefix) {
+    std::transform(prefix.begin(), prefix.end(), prefix.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::optional<std::string> found;
+    for (const auto& run : client.runs(allRuns, {})) {
+        const auto id = run.value("id", "");
+        if (!id.starts_with(prefix)) continue;
+        if (found) throw Error(fmt::format("{} is the beginning of more than one run's id; give more of it.", prefix));
+        found = id;
+    }
+    return found;
+}
+
+std::string startOf(const json& run) {
+    return formatLocalTime(run.value("startedAt", USec{0}) != 0 ? run.value("startedAt", USec{0})
+                                                                : run.value("queuedAt", USec{0}));
+}
+
+std::string spanBetween(const json& run, const char* from, const char* to) {
+    const auto begin = run.value(from, USec{0});
+    const auto end = run.value(to, USec{0});
+    return begin == 0 || end < begin ? "" : formatSpan(end - begin);
+}
+
+/// How it ended, or how it stands.
+std::string stateOf(const json& run) {
+    const auto result = run.value("result", "");
+    return result.empty() ? run.value("state", "") : result;
+}
+
+std::string bytesOf(const json& run) {
+    const auto done = run.value("bytesDone", std::uint64_t{0});
+    const auto total = run.value("bytesTotal", std::uint64_t{0});
+    if (total == 0 || total == done) return formatBytes(done);
+    const auto* about = run.value("bytesTotalEstimated", false) ? "~" : "";
+    return fmt::format("{} of {}{}", formatBytes(done), about, formatBytes(total));
+}
+
+std::string textOf(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+void showAsText(Output& out, const json& run) {
+    const auto attempt = run.value("attempt", 0U);
+    std::vector<std::pair<std::string, std::string>> fields = {
+        {"Run", run.value("id", "")},
+        {"Job", run.value("job", "")},
+        {"Kind", run.value("kind", "")},
+        {"State", stateOf(run)},
+        {"Phase", run.value("phase", "")},
+        {"Waits for", run.value("blockedOn", "")},
+        {"Error", run.value("error", "")},
+        {"Attempt", attempt == 0 ? "" : fmt::format("{} of {}", attempt, run.value("maxAttempts", 0U))},
+        {"Moved", bytesOf(run)},
+        {"Queued", formatLocalTime(run.value("queuedAt", USec{0}))},
+        {"Started", formatLocalTime(run.value("startedAt", USec{0}))},
+        {"Finished", formatLocalTime(run.value("finishedAt", USec{0}))},
+        {"Took", spanBetween(run, "startedAt", "finishedAt")},
+        {"Output", run.value("outputPath", "")},
+        {"Unit", run.value("unit", "")},
+        {"Started by", fmt::format("uid {}", run.value("startedByUid", 0U))},
+    };
+    const auto metadata = run.value("metadata", json::object());
+    for (const auto& [name, value] : metadata.items()) fields.emplace_back(name, textOf(value));
+    out.fields(fields);
+}
+
+/// The run's own answer where its object is gone.
+[[noreturn]] void throwEnded(Client& client, const std::string& id) {
+    const auto run = client.run(id);
+    throw Error(fmt::format("Run {} cannot be cancelled: it has ended ({}).", id, stateOf(run)));
+}
+
+} // namespace
+
+std::string resolveRun(Client& client, const std::string& which) {
+    if (isId(which)) return which;
+    if (const auto ofJob = client.runs(1, {which, {}}); !ofJob.empty()) return ofJob.front().value("id", "");
+    if (couldBeginId(which)) {
+        if (const auto id = idBeginningWith(client, which)) return *id;
+    }
+    throw Error(fmt::format(
+        "There is no run {}, and no job of that name that has run. 'holdfastctl runs' shows the runs.", which));
+}
+
+int startJob(Context& context, const std::string& name, bool follow) {
+    const auto run = context.client.startJob(name);
+    if (follow) return followRun(context, run.id);
+    if (context.out.json()) {
+        context.out.document({{"id", run.id}, {"run", run.path}, {"job", name}});
+        return exitWith::done;
+    }
+    context.out.line(run.id);
+    if (context.out.onTerminal()) {
+        context.out.hint(fmt::format("Job {} started. 'holdfastctl follow {}' shows how it goes.", name, name));
+    }
+    return exitWith::done;
+}
+
+int stopJob(Context& context, const std::string& name) {
+    const auto result = context.client.stopJob(name);
+    if (context.out.json()) {
+        context.out.document({{"job", name}, {"stopped", result.stopped}, {"errors", result.errors}});
+    } else {
+        for (const auto& id : result.stopped) context.out.line(fmt::format("Run {} is being cancelled.", id));
+        for (const auto& error : result.errors) context.out.hint(error);
+        if (result.stopped.empty() && result.errors.empty()) context.out.line(fmt::format("Job {} has no run.", name));
+    }
+    return result.errors.empty() ? exitWith::done : exitWith::failed;
+}
+
+int listRuns(Context& context, const RunFilter& filter, std::uint32_t limit) {
+    const auto runs = context.client.runs(limit, filter);
+    if (context.out.json()) {
+        context.out.document(runs);
+        return exitWith::done;
+    }
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& run : runs) {
+        rows.push_back({run.value("id", "").substr(0, 8), run.value("job", ""), startOf(run),
+                        spanBetween(run, "startedAt", "finishedAt"), bytesOf(run), stateOf(run),
+                        run.value("error", "")});
+    }
+    context.out.table({"RUN", "JOB", "STARTED", "TOOK", "MOVED", "RESULT", "ERROR"}, rows, 5);
+    return exitWith::done;
+}
+
+int showRun(Context& context, const std::string& which) {
+    const auto run = context.client.run(resolveRun(context.client, which));
+    if (context.out.json())
+        context.out.document(run);
+    else
+        showAsText(context.out, run);
+    return exitWith::done;
+}
+
+int cancelRun(Context& context, const std::string& which) {
+    const auto id = resolveRun(context.client, which);
+    try {
+        context.client.cancelRun(id);
+    } catch (const ServiceError& error) {
+        if (error.name().starts_with("org.freedesktop.DBus.Error.Unknown")) throwEnded(context.client, id);
+        throw;
+    }
+    if (context.out.json())
+        context.out.document({{"id", id}});
+    else
+        context.out.line(fmt::format("Run {} is being cancelled.", id));
+    return exitWith::done;
+}
+
+int showLog(Context& context, const std::string& which, bool follow) {
+    const auto id = resolveRun(context.client, which);
+    const auto ofWorker = "HOLDFAST_RUN=" + id;
+    const auto ofManager = fmt::format("UNIT=holdfast-run-{}.service", id);
+    std::vector<const char*> argv = {"journalctl", ofWorker.c_str(), "+", ofManager.c_str()};
+    if (context.out.json()) argv.push_back("--output=json");
+    if (follow) argv.insert(argv.end(), {"--follow", "--no-tail"});
+    argv.push_back(nullptr);
+    ::execvp(argv[0], const_cast<char* const*>(argv.data()));
+    throwErrno("run journalctl");
+}
+
+} // namespace holdfast::ctl
