@@ -33,23 +33,26 @@ struct HistoryFilter {
     std::optional<USec> until;
 };
 
-/// `/var/lib/holdfast/history.db`, SQLite in WAL mode. A database that is corrupt is set aside as `history.db.corrupt-<UTC>`
-/// and a fresh one begun; `setAside()` then says where it lies.
+/// `/var/lib/holdfast/history.db`, SQLite in WAL mode. A database that is corrupt is set aside as
+/// `history.db.corrupt-<UTC>` and a fresh one begun; `setAside()` then says where it lies.
 class History {
   public:
+    /// Throws `Error` if it cannot be used for another reason (no space, no permission, written by a newer version).
     explicit History(const std::filesystem::path& file);
     ~History();
 
-    /// Recording the same run again replaces its entry.
+    /// Recording the same run again replaces its entry. Durable when it returns. Throws `Error`.
     void record(const HistoryEntry& entry);
     [[nodiscard]] std::optional<HistoryEntry> find(const std::string& id) const;
-    /// Newest first.
+    /// Newest first; at most 1000 a call.
     [[nodiscard]] std::vector<HistoryEntry> list(const HistoryFilter& filter, std::uint32_t limit,
                                                  std::uint32_t offset) const;
     [[nodiscard]] std::optional<HistoryEntry> lastOfJob(const std::string& job) const;
     [[nodiscard]] std::optional<std::filesystem::path> setAside() const { return setAside_; }
 
   private:
+    void startAfresh();
+
     struct Impl;
     std::unique_ptr<Impl> impl_;
     std::optional<std::filesystem::path> setAside_;

@@ -19,9 +19,10 @@ namespace {
 constexpr auto undoLimit = 2min;
 
 awaitable<void> undo(LedgerEntry entry, LedgerHeader header) {
-    if (co_await undoTransferEntry(entry, header)) co_return;
-    if (co_await undoSourceEntry(entry, header)) co_return;
-    throw Error(fmt::format("This version of Holdfast does not know how to give back a \"{}\".", entry.kind));
+    bool known = co_await undoTransferEntry(entry, header);
+    if (!known) known = co_await undoSourceEntry(entry, header);
+    if (!known)
+        throw Error(fmt::format("This version of Holdfast does not know how to give back a \"{}\".", entry.kind));
 }
 
 bool isUpload(const LedgerEntry& entry) { return entry.kind == objectKind || entry.kind == manifestKind; }
@@ -74,7 +75,9 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
             ledger.released(entry.number);
         } else if (isUpload(entry) && !unknown.empty()) {
             left.push_back(unknown);
-        } else if (auto failure = co_await giveBack(ledger, entry, outcome.result != "done"); !failure.empty()) {
+        } else {
+            auto failure = co_await giveBack(ledger, entry, outcome.result != "done");
+            if (failure.empty()) continue;
             logError(fmt::format("Could not give back \"{}\" {}: {}", entry.kind, entry.what.dump(), failure));
             left.push_back(std::move(failure));
         }

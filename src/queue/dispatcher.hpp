@@ -2,18 +2,22 @@
 
 #include "history/history.hpp"
 #include "job/settings.hpp"
+#include "queue/errors.hpp"
+#include "queue/settler.hpp"
 #include "run/paths.hpp"
 #include "run/plan.hpp"
 #include "run/state.hpp"
 #include "unit/systemd.hpp"
 #include "util/asio.hpp"
-#include "util/error.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <boost/asio/io_context.hpp>
 
 namespace holdfast {
 
@@ -42,30 +46,26 @@ class RunObserver {
     virtual void runForgotten(const Run& run) = 0;
 };
 
-class NoSuchRun : public Error {
-    using Error::Error;
-};
-class AlreadyQueued : public Error {
-    using Error::Error;
-};
-class QueueFull : public Error {
-    using Error::Error;
-};
-class NotCancelable : public Error {
-    using Error::Error;
+/// For how long things are waited for that nobody configures. Tests shorten them.
+struct DispatcherTimes {
+    BackOff retry;                                                     ///< of cleaning up, and of writing the history
+    std::chrono::milliseconds shownAfterEnd = std::chrono::minutes(5); ///< a finished run stays in runs()
 };
 
 /// Takes plans to their end: writes them durably, admits them in order, has systemd start their units, follows
 /// state.json, and records the result. Survives its own death: all that it knows is in files (docs/ARCHITECTURE.md).
 class Dispatcher {
   public:
-    Dispatcher(asio::io_context& io, const Paths& paths, Systemd& systemd, History& history, const Settings& settings);
+    /// All but `settings` must outlive it, and `io` must not run any more once it is destroyed.
+    Dispatcher(asio::io_context& io, const Paths& paths, Systemd& systemd, History& history, const Settings& settings,
+               DispatcherTimes times = {});
     ~Dispatcher();
 
+    /// `observer` must outlive the dispatcher's work.
     void observe(RunObserver& observer);
 
-    /// Finds again what was queued, what runs, and what died; call once, before the bus name is taken. Runs that died are
-    /// cleaned up in the background.
+    /// Finds again what was queued, what runs, and what died; call once, before the bus name is taken. Runs that died
+    /// are cleaned up in the background. Throws `Error`, `std::system_error`.
     awaitable<void> recover();
 
     /// Queues the plan durably, and starts it in a later turn of the loop, so that the caller replies first.
@@ -86,7 +86,7 @@ class Dispatcher {
 
   private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<Impl> impl_;
 };
 
 } // namespace holdfast

@@ -3,7 +3,6 @@
 #include "unit/properties.hpp"
 #include "util/asio.hpp"
 
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -11,26 +10,39 @@
 
 namespace holdfast {
 
-/// systemd's manager on the bus (org.freedesktop.systemd1(5)). All calls are asynchronous.
+/// systemd's manager, as far as Holdfast needs it. An interface, so that tests can say how units fare.
 class Systemd {
   public:
-    /// `connection` must outlive it.
-    explicit Systemd(sdbus::IConnection& connection);
-    ~Systemd();
+    virtual ~Systemd() = default;
 
     /// StartTransientUnit in mode "fail"; returns when the start job has ended. Throws `Error` with systemd's words if
     /// it was refused or failed.
-    awaitable<void> start(std::string unit, UnitProperties properties);
-    /// StopUnit in mode "replace"; returns when accepted. A unit that is not there is fine.
-    awaitable<void> stop(std::string unit);
-    /// Whether the unit is loaded and not inactive: a unit that is cleaning up still counts.
-    awaitable<bool> isLive(std::string unit);
-    /// Returns once the unit is gone (ended, with its ExecStopPost, and unloaded).
-    awaitable<void> untilGone(std::string unit);
+    virtual awaitable<void> start(std::string unit, UnitProperties properties) = 0;
+    /// StopUnit in mode "replace"; returns when accepted. A unit that is not there is fine. Throws `Error`.
+    virtual awaitable<void> stop(std::string unit) = 0;
+    /// Whether the unit is loaded and not inactive: a unit that is cleaning up still counts. Throws `Error`.
+    virtual awaitable<bool> isLive(std::string unit) = 0;
+    /// Returns once the unit is gone (ended, with its ExecStopPost). Waits as long as it takes, also while systemd does
+    /// not answer.
+    virtual awaitable<void> untilGone(std::string unit) = 0;
+};
+
+/// The real one: org.freedesktop.systemd1(5). All calls are asynchronous. Its coroutines must not run any more once it
+/// or the connection is destroyed.
+class BusSystemd final : public Systemd {
+  public:
+    /// `connection` must outlive it.
+    explicit BusSystemd(sdbus::IConnection& connection);
+    ~BusSystemd() override;
+
+    awaitable<void> start(std::string unit, UnitProperties properties) override;
+    awaitable<void> stop(std::string unit) override;
+    awaitable<bool> isLive(std::string unit) override;
+    awaitable<void> untilGone(std::string unit) override;
 
   private:
     struct Impl;
-    std::unique_ptr<Impl> impl_;
+    std::shared_ptr<Impl> impl_;
 };
 
 } // namespace holdfast

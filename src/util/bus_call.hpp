@@ -20,18 +20,18 @@ namespace holdfast {
 
 namespace detail {
 
-template <typename Result>
+template<typename Result>
 struct BusReply {
     using Signature = void(std::exception_ptr, Result);
 
-    template <typename Handler>
+    template<typename Handler>
     static auto handler(std::shared_ptr<Handler> done) {
         return [done](compat::ReplyError error, Result result) {
             finish(*done, error ? std::make_exception_ptr(sdbus::Error(*error)) : nullptr, std::move(result));
         };
     }
 
-    template <typename Handler>
+    template<typename Handler>
     static void finish(Handler& done, std::exception_ptr error, Result result) {
         // Posted, because the coroutine may let go of the proxy whose reply this is.
         const auto executor = asio::get_associated_executor(done);
@@ -41,18 +41,18 @@ struct BusReply {
     }
 };
 
-template <>
+template<>
 struct BusReply<void> {
     using Signature = void(std::exception_ptr);
 
-    template <typename Handler>
+    template<typename Handler>
     static auto handler(std::shared_ptr<Handler> done) {
         return [done](compat::ReplyError error) {
             finish(*done, error ? std::make_exception_ptr(sdbus::Error(*error)) : nullptr);
         };
     }
 
-    template <typename Handler>
+    template<typename Handler>
     static void finish(Handler& done, std::exception_ptr error) {
         const auto executor = asio::get_associated_executor(done);
         asio::post(executor, [done = std::move(done), error]() mutable { std::move(done)(error); });
@@ -60,10 +60,12 @@ struct BusReply<void> {
 };
 
 /// Fails `done` in place of a call that could not even be sent.
-template <typename Result, typename Handler>
+template<typename Result, typename Handler>
 void failCall(Handler& done, std::exception_ptr error) {
-    if constexpr (std::is_void_v<Result>) BusReply<void>::finish(done, error);
-    else BusReply<Result>::finish(done, error, Result());
+    if constexpr (std::is_void_v<Result>)
+        BusReply<void>::finish(done, error);
+    else
+        BusReply<Result>::finish(done, error, Result());
 }
 
 } // namespace detail
@@ -75,9 +77,10 @@ struct BusMethod {
 };
 
 /// Calls a method with `args` (copied) and waits for its reply. Throws `sdbus::Error`: what the other side answered, or
-/// org.freedesktop.DBus.Error.Timeout/NoReply after `limit`. `proxy` must live until the call has been sent, which is when
-/// the coroutine first waits. A proxy that goes away before the reply takes the waiting coroutine with it. Cannot be cancelled.
-template <typename Result, typename... Args>
+/// org.freedesktop.DBus.Error.Timeout/NoReply after `limit`. `proxy` must live until the call has been sent, which is
+/// when the coroutine first waits. A proxy that goes away before the reply takes the waiting coroutine with it. Cannot
+/// be cancelled.
+template<typename Result, typename... Args>
 awaitable<Result> callBus(sdbus::IProxy& proxy, BusMethod method, std::chrono::microseconds limit, Args... args) {
     auto send = [&proxy, method = std::move(method), limit,
                  args = std::make_tuple(std::move(args)...)](auto done) mutable {

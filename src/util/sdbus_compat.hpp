@@ -14,8 +14,8 @@
 #define HOLDFAST_SDBUS_2 1
 #endif
 
-/// All that differs between sdbus-c++ 1.2 (Debian 12) and 2.x (Debian 13), and what neither of them offers. The only file
-/// that asks for the version. For programs that link sdbus-c++; util itself does not.
+/// All that differs between sdbus-c++ 1.2 (Debian 12) and 2.x (Debian 13), and what neither of them offers. The only
+/// file that asks for the version. For programs that link sdbus-c++; util itself does not.
 namespace holdfast::compat {
 
 // --- names ---------------------------------------------------------------------------------------------------------
@@ -106,8 +106,9 @@ inline void allowInteractiveAuthorization(sdbus::Message& call) {
 }
 
 // --- connection ----------------------------------------------------------------------------------------------------
-/// `handler` is called with every message that matches, until the slot is let go of. The slot must not outlive the connection.
-template <typename Handler>
+/// `handler` is called with every message that matches, until the slot is let go of. The slot must not outlive the
+/// connection.
+template<typename Handler>
 [[nodiscard]] sdbus::Slot addMatch(sdbus::IConnection& connection, const std::string& match, Handler handler) {
     // 1.2 hands over a reference, 2.x a value.
     auto callback = [handler = std::move(handler)](auto&& message) { handler(message); };
@@ -130,8 +131,8 @@ inline bool processPending(sdbus::IConnection& connection) {
 /// What an event loop must watch for a connection before it sleeps.
 struct PollData {
     int fd = -1;
-    int wakeFd = -1;                                                ///< readable when another thread wants the loop to turn; -1 = none
-    short events = 0;                                               ///< of poll(2), on `fd`
+    int wakeFd = -1;  ///< readable when another thread wants the loop to turn; -1 = none
+    short events = 0; ///< of poll(2), on `fd`
     std::optional<std::chrono::steady_clock::time_point> deadline; ///< when to process even if nothing arrives
 };
 

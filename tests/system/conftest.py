@@ -65,7 +65,7 @@ def clean_slate(request):
 
 
 def end_all_runs():
-    for run in holdfast.call(holdfast.ROOT, holdfast.MANAGER, "ListRuns", "(uua{sv}a{sv})", 1000, 0, {}, {}):
+    for run in holdfast.call(holdfast.ROOT, holdfast.MANAGER, "ListRuns", "(uua{sv})", 1000, 0, {}):
         if run["State"] not in holdfast.OVER:
             holdfast.Run(run["Id"]).cancel()
             holdfast.Run(run["Id"]).wait()

@@ -107,7 +107,7 @@ class Signals:
         self.seen = []
         self._id = connection().signal_subscribe(NAME, None, None, None, None, Gio.DBusSignalFlags.NONE, self._record)
         # The daemon of the bus has the match once it has answered whatever came after it.
-        connection().call_sync("org.freedesktop.DBus", "/", "org.freedesktop.DBus.Peer", "Ping", None, None, 0, 5000, None)
+        connection().call_sync("org.freedesktop.DBus", "/", "org.freedesktop.DBus", "GetId", None, None, 0, 5000, None)
         return self
 
     def _record(self, _connection, _sender, path, interface, member, arguments):

@@ -1,0 +1,53 @@
+#pragma once
+
+#include "bus/handlers.hpp"
+#include "bus/org.holdfast1.adaptor.hpp"
+#include "bus/views.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace holdfast {
+
+/// `/org/holdfast1/job/<escaped name>`: shows a job. Its methods go by the job's name, so the object may vanish
+/// meanwhile.
+class JobObject final : public sdbus::AdaptorInterfaces<org::holdfast1::Job_adaptor> {
+  public:
+    JobObject(Handlers& handlers, JobView view);
+    ~JobObject();
+
+    [[nodiscard]] const JobView& view() const { return view_; }
+    [[nodiscard]] LastRun lastRun() const { return {view_.lastRunId, view_.lastRunAt, view_.lastRunResult}; }
+    void show(JobView view) { view_ = std::move(view); }
+
+    void emitAdded();
+    void emitRemoved();
+    /// PropertiesChanged for what has changed since the last time.
+    void emitChanges();
+
+  private:
+    void Start(sdbus::Result<std::string, sdbus::ObjectPath>&& result, VariantMap options) override;
+    void Stop(sdbus::Result<std::vector<std::string>, std::vector<std::string>>&& result, VariantMap options) override;
+    void GetConfig(sdbus::Result<std::string>&& result, VariantMap options) override;
+    void Update(sdbus::Result<>&& result, std::string mergePatch, VariantMap options) override;
+    void Remove(sdbus::Result<>&& result, VariantMap options) override;
+
+    std::string Name() override { return view_.name; }
+    bool Enabled() override { return view_.enabled; }
+    std::string Schedule() override { return view_.schedule; }
+    std::uint64_t NextRunAt() override { return view_.nextRunAt; }
+    std::string SourceType() override { return view_.sourceType; }
+    std::string Destination() override { return view_.destination; }
+    std::string LastRunId() override { return view_.lastRunId; }
+    std::uint64_t LastRunAt() override { return view_.lastRunAt; }
+    std::string LastRunResult() override { return view_.lastRunResult; }
+
+    [[nodiscard]] Caller caller() { return compat::currentCaller(getObject()); }
+
+    Handlers& handlers_;
+    JobView view_;
+    JobView emitted_;
+};
+
+} // namespace holdfast

@@ -1,0 +1,103 @@
+#include "bus/manager_object.hpp"
+
+#include "bus/object_path.hpp"
+#include "job/schema.hpp"
+
+namespace holdfast {
+
+ManagerObject::ManagerObject(Handlers& handlers)
+    : AdaptorInterfaces(handlers.connection, sdbus::ObjectPath(managerPath)), handlers_(handlers), emitted_(current()) {
+    registerAdaptor();
+}
+
+ManagerObject::~ManagerObject() { unregisterAdaptor(); }
+
+ManagerObject::Properties ManagerObject::current() const {
+    const Services& services = handlers_.services;
+    return {services.settings.maxConcurrentStreaming, services.settings.maxConcurrentCopies,
+            services.settings.maxTotalBandwidth,      services.dispatcher.activeRuns(),
+            services.dispatcher.queuedRuns(),         services.jobs.broken()};
+}
+
+void ManagerObject::emitChanges() {
+    const Properties now = current();
+    std::vector<compat::PropertyName> names;
+    const auto compare = [&](const char* name, auto member) {
+        if (emitted_.*member != now.*member) names.emplace_back(name);
+    };
+    compare("MaxConcurrentStreaming", &Properties::maxConcurrentStreaming);
+    compare("MaxConcurrentCopies", &Properties::maxConcurrentCopies);
+    compare("MaxTotalBandwidth", &Properties::maxTotalBandwidth);
+    compare("ActiveRuns", &Properties::activeRuns);
+    compare("QueuedRuns", &Properties::queuedRuns);
+    compare("BrokenJobs", &Properties::brokenJobs);
+    emitted_ = now;
+    if (!names.empty()) compat::emitPropertiesChanged(getObject(), Manager_adaptor::INTERFACE_NAME, names);
+}
+
+template<typename... Out>
+void ManagerObject::serveCall(sdbus::Result<Out...>&& result, Reply<Out...>&& method, const char* name) {
+    serve(handlers_.io, std::move(result), std::move(method), name);
+}
+
+void ManagerObject::CreateJob(sdbus::Result<sdbus::ObjectPath>&& result, std::string config, VariantMap options) {
+    serveCall(std::move(result), handlers_.jobs.create(caller(), std::move(config), std::move(options)), "CreateJob");
+}
+
+void ManagerObject::ValidateJob(sdbus::Result<std::vector<JobRequests::ProblemRow>>&& result, std::string config,
+                                VariantMap options) {
+    serveCall(std::move(result), handlers_.jobs.validate(caller(), std::move(config), std::move(options)),
+              "ValidateJob");
+}
+
+void ManagerObject::GetJob(sdbus::Result<sdbus::ObjectPath>&& result, std::string name, VariantMap options) {
+    serveCall(std::move(result), handlers_.jobs.find(std::move(name), std::move(options)), "GetJob");
+}
+
+void ManagerObject::ListJobs(sdbus::Result<std::vector<JobRequests::JobRow>>&& result, VariantMap options) {
+    serveCall(std::move(result), handlers_.jobs.list(std::move(options)), "ListJobs");
+}
+
+void ManagerObject::StartJob(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string name,
+                             VariantMap options) {
+    serveCall(std::move(result), handlers_.runs.start(caller(), std::move(name), std::move(options)), "StartJob");
+}
+
+void ManagerObject::StopJob(sdbus::Result<std::vector<std::string>, std::vector<std::string>>&& result,
+                            std::string name, VariantMap options) {
+    serveCall(std::move(result), handlers_.runs.stop(caller(), std::move(name), std::move(options)), "StopJob");
+}
+
+void ManagerObject::GetRun(sdbus::Result<VariantMap>&& result, std::string id, VariantMap options) {
+    serveCall(std::move(result), handlers_.runs.find(std::move(id), std::move(options)), "GetRun");
+}
+
+void ManagerObject::ListRuns(sdbus::Result<std::vector<VariantMap>>&& result, std::uint32_t limit, std::uint32_t offset,
+                             VariantMap filter) {
+    serveCall(std::move(result), handlers_.runs.list(limit, offset, std::move(filter)), "ListRuns");
+}
+
+void ManagerObject::ListRemotes(sdbus::Result<std::vector<Row>>&& result, VariantMap options) {
+    serveCall(std::move(result), handlers_.remotes.list(caller(), std::move(options)), "ListRemotes");
+}
+
+void ManagerObject::CheckRemote(sdbus::Result<VariantMap>&& result, std::string name, VariantMap options) {
+    serveCall(std::move(result), handlers_.remotes.check(caller(), std::move(name), std::move(options)), "CheckRemote");
+}
+
+void ManagerObject::Reload(sdbus::Result<>&& result, VariantMap options) {
+    serveCall(std::move(result), handlers_.jobs.reload(caller(), std::move(options)), "Reload");
+}
+
+std::string ManagerObject::Version() { return HOLDFAST_VERSION; }
+
+std::string ManagerObject::JobSchema() { return jobSchemaText; }
+
+std::vector<ManagerObject::Row> ManagerObject::BrokenJobs() {
+    std::vector<Row> rows;
+    for (const auto& broken : handlers_.services.jobs.broken())
+        rows.emplace_back(busText(broken.file), busText(broken.why));
+    return rows;
+}
+
+} // namespace holdfast

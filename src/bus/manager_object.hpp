@@ -1,0 +1,67 @@
+#pragma once
+
+#include "bus/handlers.hpp"
+#include "bus/org.holdfast1.adaptor.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace holdfast {
+
+/// `/org/holdfast1`.
+class ManagerObject final
+    : public sdbus::AdaptorInterfaces<org::holdfast1::Manager_adaptor, sdbus::ObjectManager_adaptor> {
+  public:
+    explicit ManagerObject(Handlers& handlers);
+    ~ManagerObject();
+
+    /// Emits PropertiesChanged for what has changed since the last time.
+    void emitChanges();
+
+  private:
+    using Row = sdbus::Struct<std::string, std::string>;
+    struct Properties {
+        std::uint32_t maxConcurrentStreaming = 0;
+        std::uint32_t maxConcurrentCopies = 0;
+        std::uint64_t maxTotalBandwidth = 0;
+        std::uint32_t activeRuns = 0;
+        std::uint32_t queuedRuns = 0;
+        std::vector<BrokenJob> brokenJobs;
+    };
+    [[nodiscard]] Properties current() const;
+
+    void CreateJob(sdbus::Result<sdbus::ObjectPath>&& result, std::string config, VariantMap options) override;
+    void ValidateJob(sdbus::Result<std::vector<JobRequests::ProblemRow>>&& result, std::string config,
+                     VariantMap options) override;
+    void GetJob(sdbus::Result<sdbus::ObjectPath>&& result, std::string name, VariantMap options) override;
+    void ListJobs(sdbus::Result<std::vector<JobRequests::JobRow>>&& result, VariantMap options) override;
+    void StartJob(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string name,
+                  VariantMap options) override;
+    void StopJob(sdbus::Result<std::vector<std::string>, std::vector<std::string>>&& result, std::string name,
+                 VariantMap options) override;
+    void GetRun(sdbus::Result<VariantMap>&& result, std::string id, VariantMap options) override;
+    void ListRuns(sdbus::Result<std::vector<VariantMap>>&& result, std::uint32_t limit, std::uint32_t offset,
+                  VariantMap filter) override;
+    void ListRemotes(sdbus::Result<std::vector<Row>>&& result, VariantMap options) override;
+    void CheckRemote(sdbus::Result<VariantMap>&& result, std::string name, VariantMap options) override;
+    void Reload(sdbus::Result<>&& result, VariantMap options) override;
+
+    std::string Version() override;
+    std::string JobSchema() override;
+    std::uint32_t MaxConcurrentStreaming() override { return current().maxConcurrentStreaming; }
+    std::uint32_t MaxConcurrentCopies() override { return current().maxConcurrentCopies; }
+    std::uint64_t MaxTotalBandwidth() override { return current().maxTotalBandwidth; }
+    std::uint32_t ActiveRuns() override { return current().activeRuns; }
+    std::uint32_t QueuedRuns() override { return current().queuedRuns; }
+    std::vector<Row> BrokenJobs() override;
+
+    template<typename... Out>
+    void serveCall(sdbus::Result<Out...>&& result, Reply<Out...>&& method, const char* name);
+    [[nodiscard]] Caller caller() { return compat::currentCaller(getObject()); }
+
+    Handlers& handlers_;
+    Properties emitted_;
+};
+
+} // namespace holdfast

@@ -1,0 +1,21 @@
+#include "bus/object_path.hpp"
+
+#include <cstdlib>
+#include <memory>
+#include <system_error>
+
+#include <systemd/sd-bus.h>
+
+namespace holdfast {
+
+sdbus::ObjectPath jobPath(const std::string& name) {
+    char* path = nullptr;
+    const int r = ::sd_bus_path_encode("/org/holdfast1/job", name.c_str(), &path);
+    if (r < 0) throw std::system_error(-r, std::generic_category(), "object path of job " + name);
+    const std::unique_ptr<char, decltype(&std::free)> owned(path, &std::free);
+    return sdbus::ObjectPath(owned.get());
+}
+
+sdbus::ObjectPath runPath(const std::string& id) { return sdbus::ObjectPath("/org/holdfast1/run/" + id); }
+
+} // namespace holdfast

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include <sdbus-c++/Types.h>
+
+namespace holdfast {
+
+constexpr auto managerPath = "/org/holdfast1";
+
+/// `/org/holdfast1/job/<name>`, the name escaped as sd_bus_path_encode(3) does.
+sdbus::ObjectPath jobPath(const std::string& name);
+
+/// `/org/holdfast1/run/<id>`. An id needs no escaping, so that people can put the path together themselves.
+sdbus::ObjectPath runPath(const std::string& id);
+
+} // namespace holdfast

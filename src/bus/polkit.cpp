@@ -1,0 +1,139 @@
+#include "bus/polkit.hpp"
+
+#include "bus/variant.hpp"
+#include "util/bus_call.hpp"
+#include "util/log.hpp"
+
+#include <chrono>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <fmt/format.h>
+
+namespace holdfast {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto busName = "org.freedesktop.DBus";
+constexpr auto polkitName = "org.freedesktop.PolicyKit1";
+constexpr auto authorityInterface = "org.freedesktop.PolicyKit1.Authority";
+
+constexpr auto lookupLimit = 10s;
+constexpr auto promptLimit = 5min;
+constexpr auto answerLimit = 30s;
+constexpr std::uint32_t allowPrompt = 1;
+
+// The bus lets a connection wait for 128 replies: the sum stays well below, so that others of our calls still get out.
+constexpr std::size_t eachLookups = 16;
+constexpr std::size_t allLookups = 32;
+constexpr std::size_t eachQuestions = 16;
+constexpr std::size_t allQuestions = 48;
+
+using Subject = sdbus::Struct<std::string, VariantMap>;
+using CheckResult = sdbus::Struct<bool, bool, std::map<std::string, std::string>>;
+
+std::unique_ptr<sdbus::IProxy> makeProxy(sdbus::IConnection& connection, const char* service, const char* path) {
+    auto proxy = sdbus::createProxy(connection, compat::ServiceName(service), sdbus::ObjectPath(path));
+    compat::finishRegistration(*proxy);
+    return proxy;
+}
+
+/// What bus and libsystemd call an answer that did not come in time.
+bool timedOut(const sdbus::Error& error) {
+    const std::string name = error.getName();
+    return name == "org.freedesktop.DBus.Error.NoReply" || name == "org.freedesktop.DBus.Error.Timeout";
+}
+
+} // namespace
+
+struct Polkit::Answer {
+    std::uint32_t uid = 0;
+    bool authorized = false;
+    bool challenge = false; ///< a prompt could change the answer
+};
+
+Polkit::Polkit(sdbus::IConnection& connection)
+    : bus_(makeProxy(connection, busName, "/org/freedesktop/DBus")),
+      authority_(makeProxy(connection, polkitName, "/org/freedesktop/PolicyKit1/Authority")),
+      lookups_(eachLookups, allLookups, "calls"), questions_(eachQuestions, allQuestions, "authorizations") {}
+
+Polkit::~Polkit() = default;
+
+awaitable<std::uint32_t> Polkit::uidOf(Caller caller) {
+    const auto ticket = lookups_.take(caller.sender);
+    try {
+        const BusMethod method{busName, "GetConnectionUnixUser"};
+        co_return co_await callBus<std::uint32_t>(*bus_, method, lookupLimit, caller.sender);
+    } catch (const sdbus::Error& e) {
+        throw AccessDenied(fmt::format("The bus does not say who {} is: {}", caller.sender, e.getMessage()));
+    }
+}
+
+awaitable<std::uint32_t> Polkit::authorize(Caller caller, std::string action, Details details) {
+    const Answer answer = co_await check(caller, action, std::move(details));
+    if (answer.authorized) co_return answer.uid;
+    if (answer.challenge) {
+        throw InteractionRequired(
+            caller.interactiveAuthorization
+                ? fmt::format("{} needs authentication, and no agent is there to ask for it.", action)
+                : fmt::format("{} needs interactive authentication, which the call did not allow.", action));
+    }
+    throw AccessDenied(fmt::format("Not authorized: polkit refuses {} to uid {}.", action, answer.uid));
+}
+
+awaitable<bool> Polkit::allowsUnasked(Caller caller, std::string action, Details details) {
+    caller.interactiveAuthorization = false;
+    const Answer answer = co_await check(std::move(caller), std::move(action), std::move(details));
+    co_return answer.authorized;
+}
+
+awaitable<Polkit::Answer> Polkit::check(Caller caller, std::string action, Details details) {
+    const std::uint32_t uid = co_await uidOf(caller);
+    Answer answer;
+    if (uid == 0) {
+        answer.authorized = true;
+    } else {
+        // By user, not by connection: a user can have any number of those.
+        const auto ticket = questions_.take(std::to_string(uid));
+        answer = co_await ask(std::move(caller), std::move(action), std::move(details));
+    }
+    answer.uid = uid;
+    co_return answer;
+}
+
+awaitable<Polkit::Answer> Polkit::ask(Caller caller, std::string action, Details details) {
+    const std::string question = fmt::format("holdfast-{}", ++lastQuestion_);
+    VariantMap name;
+    name.emplace("name", sdbus::Variant{caller.sender});
+    const Subject subject(std::string("system-bus-name"), std::move(name));
+    const BusMethod method{authorityInterface, "CheckAuthorization"};
+    const std::uint32_t flags = caller.interactiveAuthorization ? allowPrompt : 0;
+    const std::chrono::microseconds limit =
+        caller.interactiveAuthorization ? std::chrono::microseconds(promptLimit) : answerLimit;
+    std::string why;
+    try {
+        const auto result =
+            co_await callBus<CheckResult>(*authority_, method, limit, subject, action, details, flags, question);
+        Answer answer;
+        answer.authorized = std::get<0>(result);
+        answer.challenge = std::get<1>(result);
+        co_return answer;
+    } catch (const sdbus::Error& e) {
+        if (timedOut(e)) withdraw(question);
+        why = e.getMessage();
+    }
+    logWarning(fmt::format("polkit could not be asked for {}: {}", action, why));
+    throw AccessDenied(fmt::format("polkit could not be asked for {}: {}", action, why));
+}
+
+/// Takes a prompt off the screen that nobody has answered.
+void Polkit::withdraw(const std::string& question) {
+    authority_->callMethodAsync(compat::MethodName("CancelCheckAuthorization"))
+        .onInterface(compat::InterfaceName(authorityInterface))
+        .withArguments(question)
+        .uponReplyInvoke([](compat::ReplyError) {}); // whether it was still there does not matter
+}
+
+} // namespace holdfast

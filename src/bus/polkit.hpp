@@ -1,0 +1,59 @@
+#pragma once
+
+#include "bus/call.hpp"
+#include "bus/caller_limit.hpp"
+#include "util/asio.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace holdfast {
+
+/// The actions of polkit/org.holdfast1.policy.
+namespace action {
+constexpr auto runJob = "org.holdfast1.run-job";
+constexpr auto manageJobs = "org.holdfast1.manage-jobs";
+constexpr auto manageScriptJobs = "org.holdfast1.manage-script-jobs";
+constexpr auto readConfig = "org.holdfast1.read-config";
+constexpr auto cancelRun = "org.holdfast1.cancel-run";
+constexpr auto cancelOtherRun = "org.holdfast1.cancel-other-run";
+constexpr auto manageRemotes = "org.holdfast1.manage-remotes";
+} // namespace action
+
+/// What polkit's rules may decide on, and its prompt may show: "job", "source", "sourceType", "destination".
+using Details = std::map<std::string, std::string>;
+
+/// Asks polkit (org.freedesktop.PolicyKit1.Authority) who may do what. Root may do everything, and needs no polkit.
+class Polkit {
+  public:
+    /// `connection` must outlive it.
+    explicit Polkit(sdbus::IConnection& connection);
+    ~Polkit();
+
+    /// Who the caller is. Throws `AccessDenied` if it has left the bus.
+    awaitable<std::uint32_t> uidOf(Caller caller);
+
+    /// Returns the caller's uid if it may; prompts (at most 5 minutes) if the caller allows that. Throws
+    /// `AccessDenied`, `InteractionRequired`, `LimitsExceeded`. Time passes: what was checked before must be checked
+    /// again.
+    awaitable<std::uint32_t> authorize(Caller caller, std::string action, Details details);
+
+    /// Whether the caller may without being prompted. Throws `LimitsExceeded`.
+    awaitable<bool> allowsUnasked(Caller caller, std::string action, Details details);
+
+  private:
+    struct Answer;
+    awaitable<Answer> check(Caller caller, std::string action, Details details);
+    awaitable<Answer> ask(Caller caller, std::string action, Details details);
+    void withdraw(const std::string& question);
+
+    std::unique_ptr<sdbus::IProxy> bus_;
+    std::unique_ptr<sdbus::IProxy> authority_;
+    CallerLimit lookups_;
+    CallerLimit questions_;
+    std::uint64_t lastQuestion_ = 0;
+};
+
+} // namespace holdfast

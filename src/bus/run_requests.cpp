@@ -1,0 +1,144 @@
+#include "bus/run_requests.hpp"
+
+#include "bus/job_requests.hpp"
+#include "bus/object_path.hpp"
+#include "bus/options.hpp"
+#include "bus/run_page.hpp"
+#include "util/id.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::uint32_t defaultPage = 100;
+constexpr std::uint32_t maxPage = 1000;
+constexpr std::size_t maxFilterText = 256;
+
+void requireStartable(const Job& job) {
+    if (job.enabled) return;
+    throw JobDisabled(fmt::format("Job \"{}\" is disabled; set \"enabled\" to true to run it.", job.name));
+}
+
+HistoryFilter parseFilter(VariantMap map) {
+    Options options(std::move(map));
+    HistoryFilter filter;
+    filter.job = options.text("job", maxFilterText);
+    filter.result = options.text("result", maxFilterText);
+    filter.since = options.number("since");
+    filter.until = options.number("until");
+    options.refuseRest();
+    return filter;
+}
+
+std::vector<std::string> liveRunsOf(const Dispatcher& dispatcher, const std::string& job) {
+    std::vector<std::string> ids;
+    for (const auto& [id, run] : dispatcher.runs()) {
+        if (run.plan.job.name == job && !run.finished()) ids.push_back(id);
+    }
+    return ids;
+}
+
+std::string runError(const std::string& id, const std::exception& e) {
+    return busText(fmt::format("{}: {}", id, e.what()));
+}
+
+} // namespace
+
+Reply<std::string, sdbus::ObjectPath> RunRequests::start(Caller caller, std::string job, VariantMap options) {
+    refuseOptions(options);
+    const Job asked = services_.jobs.get(job);
+    requireStartable(asked);
+    const std::uint32_t uid = co_await services_.polkit.authorize(caller, action::runJob, detailsOf(asked));
+    requireUnchanged(services_.jobs, asked);
+    const Run& run = services_.dispatcher.enqueue(planRun(asked, services_.settings, uid));
+    co_return std::tuple{run.plan.id, runPath(run.plan.id)};
+}
+
+Reply<std::vector<std::string>, std::vector<std::string>> RunRequests::stop(Caller caller, std::string job,
+                                                                            VariantMap options) {
+    refuseOptions(options);
+    const auto ids = liveRunsOf(services_.dispatcher, job);
+    if (ids.empty()) static_cast<void>(services_.jobs.get(job)); // a job that was removed may still run
+    std::vector<std::string> errors;
+    std::exception_ptr refusal;
+    std::vector<std::pair<std::string, std::uint32_t>> allowed;
+    for (const auto& id : ids) {
+        try {
+            allowed.emplace_back(id, co_await authorizeCancel(caller, id));
+        } catch (const Error& e) {
+            refusal = std::current_exception();
+            errors.push_back(runError(id, e));
+        }
+    }
+    if (refusal && allowed.empty()) std::rethrow_exception(refusal);
+
+    const Outbox::Hold hold(services_.outbox);
+    std::vector<std::string> stopped;
+    for (const auto& [id, uid] : allowed) {
+        try {
+            co_await services_.dispatcher.cancel(id, uid);
+            stopped.push_back(id);
+        } catch (const std::exception& e) {
+            errors.push_back(runError(id, e));
+        }
+    }
+    co_return std::tuple{std::move(stopped), std::move(errors)};
+}
+
+Reply<> RunRequests::cancel(Caller caller, std::string id, VariantMap options) {
+    refuseOptions(options);
+    const std::uint32_t uid = co_await authorizeCancel(std::move(caller), id);
+    const Outbox::Hold hold(services_.outbox);
+    co_await services_.dispatcher.cancel(id, uid);
+    co_return std::tuple{};
+}
+
+awaitable<std::uint32_t> RunRequests::authorizeCancel(Caller caller, std::string id) {
+    const auto found = services_.dispatcher.runs().find(id);
+    if (found == services_.dispatcher.runs().end()) throw NoSuchRun(fmt::format("There is no live run {}.", id));
+    const std::uint32_t startedBy = found->second.plan.startedByUid;
+    Details details = detailsOf(found->second.plan.job);
+    details.emplace("run", id);
+    const std::uint32_t uid = co_await services_.polkit.uidOf(caller);
+    const char* needed = uid == startedBy ? action::cancelRun : action::cancelOtherRun;
+    co_return co_await services_.polkit.authorize(std::move(caller), needed, std::move(details));
+}
+
+Reply<VariantMap> RunRequests::find(std::string id, VariantMap options) {
+    refuseOptions(options);
+    if (!isId(id)) throw InvalidArgs("A run's id is 32 hexadecimal digits in lower case.");
+    const auto live = services_.dispatcher.runs().find(id);
+    if (live != services_.dispatcher.runs().end()) co_return std::tuple{toProperties(viewOf(live->second))};
+    const auto past = services_.history.find(id);
+    if (!past) throw NoSuchRun(fmt::format("There is no run {}, neither alive nor in the history.", id));
+    co_return std::tuple{toProperties(viewOf(*past))};
+}
+
+Reply<std::vector<VariantMap>> RunRequests::list(std::uint32_t limit, std::uint32_t offset, VariantMap filterMap) {
+    const HistoryFilter filter = parseFilter(std::move(filterMap));
+    const std::uint32_t page = limit == 0 ? defaultPage : std::min(limit, maxPage);
+
+    // Lately finished runs are in the history already.
+    std::vector<RunView> live;
+    for (const auto& [id, run] : services_.dispatcher.runs()) {
+        if (run.finished()) continue;
+        RunView view = viewOf(run);
+        if (matches(view, filter)) live.push_back(std::move(view));
+    }
+    const HistoryWindow window = historyWindow(static_cast<std::uint32_t>(live.size()), page, offset);
+    std::vector<RunView> past;
+    for (const auto& entry : services_.history.list(filter, window.limit, window.offset)) {
+        past.push_back(viewOf(entry));
+    }
+    std::vector<VariantMap> rows;
+    for (const auto& view : mergePage(std::move(live), std::move(past), page, offset)) {
+        rows.push_back(toProperties(view));
+    }
+    co_return std::tuple{std::move(rows)};
+}
+
+} // namespace holdfast

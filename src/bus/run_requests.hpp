@@ -1,0 +1,30 @@
+#pragma once
+
+#include "bus/call.hpp"
+#include "bus/services.hpp"
+#include "bus/variant.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace holdfast {
+
+/// What callers may ask of runs: parse, authorize, act, reply.
+class RunRequests {
+  public:
+    explicit RunRequests(Services& services) : services_(services) {}
+
+    Reply<std::string, sdbus::ObjectPath> start(Caller caller, std::string job, VariantMap options);
+    Reply<std::vector<std::string>, std::vector<std::string>> stop(Caller caller, std::string job, VariantMap options);
+    Reply<> cancel(Caller caller, std::string id, VariantMap options);
+    Reply<VariantMap> find(std::string id, VariantMap options);
+    Reply<std::vector<VariantMap>> list(std::uint32_t limit, std::uint32_t offset, VariantMap filter);
+
+  private:
+    awaitable<std::uint32_t> authorizeCancel(Caller caller, std::string id);
+
+    Services& services_;
+};
+
+} // namespace holdfast

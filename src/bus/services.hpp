@@ -1,0 +1,32 @@
+#pragma once
+
+#include "bus/caller_limit.hpp"
+#include "bus/outbox.hpp"
+#include "bus/polkit.hpp"
+#include "history/history.hpp"
+#include "job/settings.hpp"
+#include "job/store.hpp"
+#include "queue/dispatcher.hpp"
+#include "run/paths.hpp"
+#include "unit/probe.hpp"
+
+namespace holdfast {
+
+/// What the methods on the bus work with. Everything in it outlives them.
+struct Services {
+    const Paths& paths;
+    Settings& settings; ///< in force; Reload replaces it
+    JobStore& jobs;
+    History& history;
+    Dispatcher& dispatcher;
+    Prober& prober;
+    Polkit& polkit;
+    Outbox& outbox;
+    /// Probes start units, so callers get a few at a time.
+    CallerLimit probes{2, Prober::maxOpen, "checks of jobs and remotes"};
+};
+
+/// What polkit and its rules are told of a job.
+Details detailsOf(const Job& job);
+
+} // namespace holdfast

@@ -1,0 +1,52 @@
+#pragma once
+
+#include "bus/handlers.hpp"
+#include "bus/job_object.hpp"
+#include "bus/manager_object.hpp"
+#include "bus/run_object.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+
+namespace holdfast {
+
+/// All objects on the bus. Follows the store and the dispatcher: an object is there as soon as its job or run is, the
+/// signals go through the outbox.
+class Tree final : public RunObserver {
+  public:
+    Tree(asio::io_context& io, sdbus::IConnection& connection, Services& services);
+
+    /// Reads settings and jobs again (SIGHUP). Throws `Error` if the settings are broken.
+    void reload() { jobRequests_.reloadNow(); }
+
+    void runAdded(const Run& run) override;
+    void runStarted(const Run& run) override;
+    void runChanged(const Run& run) override;
+    void runFinished(const Run& run) override;
+    void runForgotten(const Run& run) override;
+
+  private:
+    void syncJobs();
+    void syncJob(const Job& job);
+    void addJob(const Job& job);
+    void emitJobChanges(const std::shared_ptr<JobObject>& object);
+    void letGo(const std::string& job);
+    void finishLettingGo(const std::string& job);
+    void rememberLastRun(const RunView& view);
+    RunObject& showRun(const Run& run);
+    void emitManagerChanges();
+
+    Services& services_;
+    JobRequests jobRequests_;
+    RunRequests runRequests_;
+    RemoteRequests remoteRequests_;
+    Handlers handlers_;
+    ManagerObject manager_;
+    std::map<std::string, std::shared_ptr<JobObject>> jobs_;
+    std::map<std::string, std::shared_ptr<JobObject>> leaving_; ///< removed, but their last signal is not out yet
+    std::map<std::string, std::shared_ptr<RunObject>> runs_;
+    bool managerChanged_ = false;
+};
+
+} // namespace holdfast

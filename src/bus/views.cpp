@@ -1,0 +1,145 @@
+#include "bus/views.hpp"
+
+namespace holdfast {
+
+namespace {
+
+/// Property names beside the members that hold them.
+template<typename Visit>
+void eachRunProperty(Visit&& visit) {
+    visit("Id", &RunView::id);
+    visit("Job", &RunView::job);
+    visit("Kind", &RunView::kind);
+    visit("Unit", &RunView::unit);
+    visit("StartedByUid", &RunView::startedByUid);
+    visit("State", &RunView::state);
+    visit("Phase", &RunView::phase);
+    visit("BlockedOn", &RunView::blockedOn);
+    visit("Attempt", &RunView::attempt);
+    visit("MaxAttempts", &RunView::maxAttempts);
+    visit("QueuedAt", &RunView::queuedAt);
+    visit("StartedAt", &RunView::startedAt);
+    visit("FinishedAt", &RunView::finishedAt);
+    visit("BytesDone", &RunView::bytesDone);
+    visit("BytesTotal", &RunView::bytesTotal);
+    visit("BytesTotalEstimated", &RunView::bytesTotalEstimated);
+    visit("Rate", &RunView::rate);
+    visit("EtaUSec", &RunView::etaUSec);
+    visit("Stalled", &RunView::stalled);
+    visit("OutputPath", &RunView::outputPath);
+    visit("Result", &RunView::result);
+    visit("Error", &RunView::error);
+    visit("Metadata", &RunView::metadata);
+}
+
+template<typename Visit>
+void eachJobProperty(Visit&& visit) {
+    visit("Name", &JobView::name);
+    visit("Enabled", &JobView::enabled);
+    visit("Schedule", &JobView::schedule);
+    visit("NextRunAt", &JobView::nextRunAt);
+    visit("SourceType", &JobView::sourceType);
+    visit("Destination", &JobView::destination);
+    visit("LastRunId", &JobView::lastRunId);
+    visit("LastRunAt", &JobView::lastRunAt);
+    visit("LastRunResult", &JobView::lastRunResult);
+}
+
+template<typename Value>
+sdbus::Variant propertyVariant(const Value& value) {
+    return sdbus::Variant{value};
+}
+sdbus::Variant propertyVariant(const nlohmann::json& value) { return sdbus::Variant{toVariantMap(value)}; }
+
+/// What the worker knows of a run, finished or not.
+void takeState(RunView& view, const RunState& state) {
+    view.state = state.state;
+    view.phase = state.phase;
+    view.attempt = state.attempt;
+    view.bytesDone = state.bytesDone;
+    view.bytesTotal = state.bytesTotal;
+    view.bytesTotalEstimated = state.bytesTotalEstimated;
+    view.rate = state.rate;
+    view.etaUSec = state.etaUSec;
+    view.stalled = state.stalled;
+    view.error = busText(state.error);
+    view.metadata = state.metadata;
+}
+
+} // namespace
+
+RunView viewOf(const Run& run) {
+    RunView view;
+    view.id = run.plan.id;
+    view.job = run.plan.job.name;
+    view.kind = run.plan.kind();
+    view.unit = run.unit();
+    view.startedByUid = run.plan.startedByUid;
+    view.blockedOn = busText(run.blockedOn);
+    view.maxAttempts = run.plan.settings.maxAttempts;
+    view.queuedAt = run.plan.queuedAt;
+    view.startedAt = run.startedAt;
+    view.finishedAt = run.finishedAt;
+    view.outputPath = busText(run.plan.outputPath());
+    view.result = run.result;
+    takeState(view, run.state);
+    return view;
+}
+
+RunView viewOf(const HistoryEntry& entry) {
+    RunView view;
+    view.id = entry.id;
+    view.job = busText(entry.job);
+    view.kind = entry.kind;
+    view.unit = entry.unit;
+    view.startedByUid = entry.startedByUid;
+    view.maxAttempts = entry.maxAttempts;
+    view.queuedAt = entry.queuedAt;
+    view.startedAt = entry.result.startedAt;
+    view.finishedAt = entry.result.finishedAt;
+    view.outputPath = busText(entry.outputPath);
+    view.result = entry.result.result;
+    takeState(view, entry.result.last);
+    return view;
+}
+
+VariantMap toProperties(const RunView& view) {
+    VariantMap properties;
+    eachRunProperty([&](const char* name, auto member) { properties.emplace(name, propertyVariant(view.*member)); });
+    return properties;
+}
+
+std::vector<std::string> changedProperties(const RunView& before, const RunView& after) {
+    std::vector<std::string> names;
+    eachRunProperty([&](const char* name, auto member) {
+        if (before.*member != after.*member) names.emplace_back(name);
+    });
+    return names;
+}
+
+LastRun lastRunOf(const RunView& finished) {
+    return {finished.id, finished.startedAt > 0 ? finished.startedAt : finished.queuedAt, finished.result};
+}
+
+JobView viewOf(const Job& job, const LastRun& last) {
+    JobView view;
+    view.name = job.name;
+    view.enabled = job.enabled;
+    view.schedule = busText(job.schedule);
+    view.sourceType = toString(job.sourceType());
+    view.destination = busText(job.destination());
+    view.lastRunId = last.id;
+    view.lastRunAt = last.at;
+    view.lastRunResult = last.result;
+    return view;
+}
+
+std::vector<std::string> changedProperties(const JobView& before, const JobView& after) {
+    std::vector<std::string> names;
+    eachJobProperty([&](const char* name, auto member) {
+        if (before.*member != after.*member) names.emplace_back(name);
+    });
+    return names;
+}
+
+} // namespace holdfast

@@ -1,0 +1,62 @@
+#pragma once
+
+#include "bus/variant.hpp"
+#include "history/history.hpp"
+#include "job/job.hpp"
+#include "queue/dispatcher.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace holdfast {
+
+/// The properties of org.holdfast1.Run, of a run that lives or of one from the history.
+struct RunView {
+    std::string id, job, kind, unit;
+    std::uint32_t startedByUid = 0;
+    std::string state, phase, blockedOn;
+    std::uint32_t attempt = 0, maxAttempts = 0;
+    USec queuedAt = 0, startedAt = 0, finishedAt = 0;
+    std::uint64_t bytesDone = 0, bytesTotal = 0;
+    bool bytesTotalEstimated = false;
+    std::uint64_t rate = 0;
+    USec etaUSec = 0;
+    bool stalled = false;
+    std::string outputPath, result, error;
+    nlohmann::json metadata = nlohmann::json::object();
+};
+
+RunView viewOf(const Run& run);
+RunView viewOf(const HistoryEntry& entry);
+/// By property name.
+VariantMap toProperties(const RunView& view);
+/// Names of the properties that differ.
+std::vector<std::string> changedProperties(const RunView& before, const RunView& after);
+
+/// How a job's latest finished run went.
+struct LastRun {
+    std::string id;
+    USec at = 0; ///< its start; when it was queued, if it never started
+    std::string result;
+};
+
+LastRun lastRunOf(const RunView& finished);
+
+/// The properties of org.holdfast1.Job.
+struct JobView {
+    std::string name;
+    bool enabled = true;
+    std::string schedule;
+    USec nextRunAt = 0;
+    std::string sourceType, destination;
+    std::string lastRunId;
+    USec lastRunAt = 0;
+    std::string lastRunResult;
+};
+
+JobView viewOf(const Job& job, const LastRun& last);
+std::vector<std::string> changedProperties(const JobView& before, const JobView& after);
+
+} // namespace holdfast

@@ -1,0 +1,96 @@
+#include "bus/job_requests.hpp"
+#include "bus/loop.hpp"
+#include "bus/outbox.hpp"
+#include "bus/polkit.hpp"
+#include "bus/services.hpp"
+#include "bus/tree.hpp"
+#include "unit/probe.hpp"
+#include "unit/systemd.hpp"
+#include "util/log.hpp"
+
+#include <csignal>
+#include <cstdlib>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fmt/format.h>
+#include <systemd/sd-daemon.h>
+
+namespace {
+
+using namespace holdfast;
+
+constexpr auto busName = "org.holdfast1";
+
+void reload(Tree& tree) {
+    ::sd_notify(0, "RELOADING=1");
+    try {
+        tree.reload();
+    } catch (const std::exception& e) {
+        logError(fmt::format("Reload: {}", e.what()));
+    }
+    ::sd_notify(0, "READY=1");
+}
+
+awaitable<void> obeySignals(asio::io_context& io, Tree& tree) {
+    asio::signal_set signals(io, SIGTERM, SIGINT, SIGHUP);
+    while (co_await signals.async_wait(asio::use_awaitable) == SIGHUP) reload(tree);
+    ::sd_notify(0, "STOPPING=1");
+    io.stop();
+}
+
+/// Runs go on without us, and all that we know is in files. So whatever still waits here is simply dropped, in no
+/// order.
+[[noreturn]] void leave(int status) { std::_Exit(status); }
+
+[[noreturn]] void serve() {
+    const Paths paths;
+    Settings settings = loadSettings(paths.settings());
+    JobStore jobs(paths.jobs());
+    jobs.reload();
+    logBrokenJobs(jobs);
+    History history(paths.history());
+    if (history.setAside()) {
+        logError(fmt::format("The history was corrupt; it is kept as {}, and a new one was begun.",
+                             history.setAside()->string()));
+    }
+
+    asio::io_context io(1);
+    const auto bus = sdbus::createSystemBusConnection();
+    BusLoop loop(io, *bus);
+    try {
+        BusSystemd systemd(*bus);
+        Dispatcher dispatcher(io, paths, systemd, history, settings);
+        loop.runUntilDone(dispatcher.recover());
+
+        Prober prober(paths, systemd);
+        Polkit polkit(*bus);
+        Outbox outbox(io);
+        Services services{paths, settings, jobs, history, dispatcher, prober, polkit, outbox};
+        Tree tree(io, *bus, services);
+        asio::co_spawn(io, obeySignals(io, tree), asio::detached);
+
+        // Only now: whoever finds the name finds all that is behind it.
+        bus->requestName(compat::ServiceName(busName));
+        ::sd_notify(0, "READY=1");
+        loop.run();
+        bus->releaseName(compat::ServiceName(busName));
+    } catch (const std::exception& e) {
+        logError(fmt::format("holdfastd ends: {}", e.what()));
+        leave(EXIT_FAILURE);
+    }
+    leave(EXIT_SUCCESS);
+}
+
+} // namespace
+
+int main() {
+    try {
+        serve();
+    } catch (const std::exception& e) {
+        logError(fmt::format("holdfastd cannot start: {}", e.what()));
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,182 @@
+#include "source/flash.hpp"
+
+#include "source/flash_profile.hpp"
+#include "source/git_lock.hpp"
+#include "source/kinds.hpp"
+#include "source/scratch.hpp"
+#include "source/tar.hpp"
+#include "util/async.hpp"
+#include "util/child.hpp"
+#include "util/error.hpp"
+#include "util/fd.hpp"
+#include "util/file.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/this_coro.hpp>
+#include <fcntl.h>
+#include <fmt/format.h>
+
+namespace holdfast {
+
+namespace fs = std::filesystem;
+
+FlashSource::FlashSource(const Plan& plan, const Paths& paths, Ledger& ledger, fs::path varIni)
+    : plan_(plan), paths_(paths), config_(std::get<FlashConfig>(plan.job.source)), ledger_(ledger),
+      varIni_(std::move(varIni)) {}
+
+bool FlashSource::isFlashDrive() const { return profile_ == "unraid"; }
+
+awaitable<void> FlashSource::prepare() {
+    place_ = findFlash(config_.gitPath);
+    profile_ = config_.profile.value_or(detectProfile(place_.workTree));
+    refuseCacheInWorkTree();
+    if (!place_.exists) co_await makeRepository();
+    co_await commit();
+    if (!config_.includeGitHistory) co_await checkOut();
+    if (!config_.streamDirect) co_await writeCacheFile();
+}
+
+/// The next backup would hold the last one, and so on.
+void FlashSource::refuseCacheInWorkTree() const {
+    if (!config_.localCachePath) return;
+    const auto folder = fs::path(*config_.localCachePath).parent_path();
+    std::error_code failed;
+    const auto real = fs::canonical(folder, failed);
+    if (failed || !fs::is_directory(real)) {
+        throw Error(fmt::format(
+            "The folder of localCachePath, {}, is not there or cannot be read. Make it, or correct the path.",
+            folder.string()));
+    }
+    const auto [end, ignored] = std::mismatch(place_.workTree.begin(), place_.workTree.end(), real.begin(), real.end());
+    if (end == place_.workTree.end()) {
+        throw Error(fmt::format(
+            "localCachePath {} lies in the work tree {} that is backed up, so each backup would hold the one "
+            "before. Choose a path outside of it.",
+            *config_.localCachePath, place_.workTree.string()));
+    }
+    if (fs::is_directory(*config_.localCachePath)) {
+        throw Error(fmt::format("localCachePath {} is a folder; it must name a file.", *config_.localCachePath));
+    }
+}
+
+awaitable<void> FlashSource::makeRepository() {
+    const fs::path draft = place_.workTree / runSuffix(plan_.id);
+    const auto entry = ledger_.acquire(kinds::scratch, {{"path", draft.string()}});
+    co_await background_.run([&](const Stop&) { initFlash(place_, draft); });
+    ledger_.released(entry);
+    place_.exists = true;
+    madeHere_ = true;
+}
+
+awaitable<void> FlashSource::commit() {
+    FlashRepository repository;
+    co_await background_.run(
+        [&](const Stop& stop) { repository = openFlash(place_, config_.includeGitHistory, stop); });
+    branch_ = repository.headTarget;
+    const auto entry = ledger_.acquire(kinds::gitLock, gitLockEntry(place_.gitFolder, repository.locks()));
+    const CommitOrder order{plan_.id, config_.commitMessage, isFlashDrive(), varIni_, madeHere_};
+    const auto failure = co_await caught(background_.run([&](const Stop& stop) {
+        outcome_ = commitFlash(repository, order, stop);
+        commitTime_ = commitTime(repository, outcome_.hash);
+    }));
+    // libgit2 has taken its locks back even when it failed, so one that is there now is another program's.
+    removeOwnLocks(place_.gitFolder, plan_.id);
+    ledger_.released(entry);
+    if (failure) std::rethrow_exception(failure);
+}
+
+fs::path FlashSource::scratchFolder() {
+    const auto folder = paths_.scratch(plan_.id);
+    if (!std::exchange(hasScratchFolder_, true)) {
+        ledger_.acquire(kinds::scratchFolder, {{"path", folder.string()}});
+        makePrivateFolder(folder);
+    }
+    return folder;
+}
+
+awaitable<void> FlashSource::checkOut() {
+    const auto folder = scratchFolder() / "files";
+    ledger_.acquire(kinds::scratch, {{"path", folder.string()}});
+    makePrivateFolder(folder);
+    co_await background_.run([&](const Stop& stop) { checkOutCommit(place_, outcome_.hash, folder, stop); });
+    checkedOut_ = folder;
+}
+
+/// The file has its name only when it is whole. One that the user named stays; ours is removed, unless the job says to
+/// keep it when the run fails.
+awaitable<void> FlashSource::writeCacheFile() {
+    const bool users = config_.localCachePath.has_value();
+    const fs::path file = users ? fs::path(*config_.localCachePath) : scratchFolder() / "flash.tar";
+    const fs::path beside = file.string() + runSuffix(plan_.id);
+
+    const auto unfinished = ledger_.acquire(kinds::cacheFile, {{"path", beside.string()}});
+    co_await runTar(beside);
+    if (!users) ledger_.acquire(kinds::cacheFile, {{"path", file.string()}}, OnFailure::Keep);
+    fs::rename(beside, file);
+    syncFolder(file.parent_path());
+    ledger_.released(unfinished);
+    cacheFile_ = file;
+}
+
+awaitable<void> FlashSource::runTar(const fs::path& to) {
+    const auto producer = tar();
+    const Fd file(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file) throwErrno("create " + to.string());
+    ChildSpec spec;
+    spec.argv = producer.argv;
+    spec.out = file.get();
+    Child child(co_await asio::this_coro::executor, spec);
+    const auto status = co_await child.wait();
+    if (!status.ok()) {
+        throw Error(fmt::format("tar {} while it wrote the cache file {}: {}", status.describe(), to.string(),
+                                child.errorTail()));
+    }
+    checkUnchanged();
+    if (::fsync(file.get()) < 0) throwErrno("sync " + to.string());
+}
+
+Producer FlashSource::tar() {
+    if (!checkedOut_.empty()) return tarOfFiles(checkedOut_, commitTime_);
+    fingerprint_ = fingerprint(place_.gitFolder);
+    return tarOfRepository(place_.gitFolder);
+}
+
+Upload FlashSource::upload() {
+    if (!cacheFile_.empty()) return StoredFile{cacheFile_, "tar"};
+    return tar();
+}
+
+awaitable<void> FlashSource::doneReading() {
+    if (cacheFile_.empty()) checkUnchanged();
+    co_return;
+}
+
+void FlashSource::checkUnchanged() const {
+    if (!fingerprint_ || *fingerprint_ == fingerprint(place_.gitFolder)) return;
+    throw Error(fmt::format(
+        "Another program changed the repository {} while it was read, so the copy may not be whole. Run the "
+        "backup when no git command works there.",
+        place_.gitFolder.string()));
+}
+
+nlohmann::json FlashSource::metadata() const {
+    if (outcome_.hash.empty()) return nlohmann::json::object();
+    auto message = outcome_.committed ? fmt::format("Committed the changes in {}.", place_.workTree.string())
+                                      : fmt::format("Nothing had changed in {}.", place_.workTree.string());
+    if (!outcome_.dropped.empty()) {
+        message += fmt::format(" Now ignored and no longer in the repository: {} file(s), the first is {}.",
+                               outcome_.dropped.size(), outcome_.dropped.front());
+    }
+    return {{"gitCommitHash", outcome_.hash}, {"message", message}};
+}
+
+nlohmann::json FlashSource::manifest() const {
+    return {{"commit", outcome_.hash},
+            {"branch", branch_ == "HEAD" ? nlohmann::json(nullptr) : nlohmann::json(branch_)},
+            {"profile", profile_},
+            {"history", config_.includeGitHistory}};
+}
+
+} // namespace holdfast

@@ -1,0 +1,11 @@
+#pragma once
+
+/// The kinds of ledger entries that sources write; source.cpp undoes each.
+namespace holdfast::kinds {
+
+constexpr auto gitLock = "git-lock";
+constexpr auto scratch = "scratch";              ///< a folder with all that is in it
+constexpr auto scratchFolder = "scratch-folder"; ///< a folder that goes when it is empty
+constexpr auto cacheFile = "cache-file";
+
+} // namespace holdfast::kinds

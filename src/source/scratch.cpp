@@ -1,0 +1,51 @@
+#include "source/scratch.hpp"
+
+#include "util/error.hpp"
+#include "util/id.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace holdfast {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+void refuseOthers(const fs::path& path, const std::string& runId) {
+    if (isOfRun(path, runId)) return;
+    throw Error(fmt::format("{} is not removed: nothing in its name says that run {} made it.", path.string(), runId));
+}
+
+} // namespace
+
+std::string runSuffix(const std::string& runId) { return ".holdfast-" + runId; }
+
+bool isOfRun(const fs::path& path, const std::string& runId) {
+    if (!isId(runId) || !path.is_absolute() || path != path.lexically_normal()) return false;
+    return std::any_of(path.begin(), path.end(), [&](const fs::path& part) {
+        return part == runId || part.string().ends_with(runSuffix(runId));
+    });
+}
+
+void makePrivateFolder(const fs::path& folder) {
+    fs::create_directories(folder.parent_path());
+    if (::mkdir(folder.c_str(), 0700) < 0 && errno != EEXIST) throwErrno("make the folder " + folder.string());
+}
+
+void removeOfRun(const fs::path& path, const std::string& runId) {
+    refuseOthers(path, runId);
+    fs::remove_all(path);
+}
+
+void removeIfEmpty(const fs::path& folder, const std::string& runId) {
+    refuseOthers(folder, runId);
+    if (::rmdir(folder.c_str()) == 0 || errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST) return;
+    throwErrno("remove the folder " + folder.string());
+}
+
+} // namespace holdfast

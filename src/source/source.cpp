@@ -1,0 +1,39 @@
+#include "source/source.hpp"
+
+#include "source/flash.hpp"
+#include "source/git_lock.hpp"
+#include "source/kinds.hpp"
+#include "source/scratch.hpp"
+#include "util/error.hpp"
+
+#include <fmt/format.h>
+
+namespace holdfast {
+
+std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger& ledger) {
+    switch (plan.job.sourceType()) {
+    case SourceType::Flash:
+        return std::make_unique<FlashSource>(plan, paths, ledger);
+    default:
+        break;
+    }
+    throw Error(fmt::format("The {} source is not part of this version.", toString(plan.job.sourceType())));
+}
+
+awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& header) {
+    const auto path = [&] { return std::filesystem::path(entry.what.at("path").get<std::string>()); };
+
+    if (entry.kind == kinds::gitLock)
+        undoGitLock(entry.what, header.id);
+    else if (entry.kind == kinds::scratch)
+        removeOfRun(path(), header.id);
+    else if (entry.kind == kinds::cacheFile)
+        removeOfRun(path(), header.id);
+    else if (entry.kind == kinds::scratchFolder)
+        removeIfEmpty(path(), header.id);
+    else
+        co_return false;
+    co_return true;
+}
+
+} // namespace holdfast

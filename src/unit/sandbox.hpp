@@ -1,0 +1,25 @@
+#pragma once
+
+#include "job/job.hpp"
+
+#include <filesystem>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <sdbus-c++/Types.h>
+
+namespace holdfast {
+
+/// What a unit of ours may do, beyond what every one of them may. Only what is listed here differs between units.
+struct Sandbox {
+    std::string protectSystem = "full"; ///< systemd.exec(5): "full" or "no"
+    std::set<SourceType> sources;       ///< whose tools must work in it
+    std::vector<std::filesystem::path> writable;
+    std::vector<std::filesystem::path> readOnly;
+};
+
+/// Adds the sandbox as properties of systemd.exec(5), in the types of org.freedesktop.systemd1(5).
+void addSandbox(std::vector<sdbus::Struct<std::string, sdbus::Variant>>& properties, const Sandbox& sandbox);
+
+} // namespace holdfast

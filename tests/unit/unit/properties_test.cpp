@@ -1,0 +1,143 @@
+#include "unit/properties.hpp"
+
+#include "util/id.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include <gtest/gtest.h>
+#include <linux/capability.h>
+
+using namespace holdfast;
+using Strings = std::vector<std::string>;
+using Command = sdbus::Struct<std::string, Strings, Strings>;
+using List = sdbus::Struct<bool, Strings>;
+
+namespace {
+
+Plan planOf(SourceConfig source) {
+    Plan plan;
+    plan.id = newId();
+    plan.job.name = "nightly";
+    plan.job.source = std::move(source);
+    return plan;
+}
+
+bool has(const UnitProperties& properties, const std::string& name) {
+    return std::any_of(properties.begin(), properties.end(),
+                       [&](const auto& p) { return p.template get<0>() == name; });
+}
+
+/// The last value, as systemd takes it.
+template<typename Value>
+Value get(const UnitProperties& properties, const std::string& name) {
+    std::optional<Value> value;
+    for (const auto& property : properties) {
+        if (property.get<0>() == name) value = property.get<1>().get<Value>();
+    }
+    EXPECT_TRUE(value) << name;
+    return value.value_or(Value{});
+}
+
+bool lists(const Strings& values, const std::string& value) {
+    return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+} // namespace
+
+TEST(Properties, RunIsWhatTheDesignSays) {
+    const Plan plan = planOf(FlashConfig{});
+    const auto p = runUnitProperties(plan, Paths{});
+    EXPECT_EQ(get<std::string>(p, "Type"), "exec");
+    EXPECT_EQ(get<std::string>(p, "NotifyAccess"), "main");
+    EXPECT_EQ(get<std::string>(p, "KillMode"), "mixed");
+    EXPECT_EQ(get<std::uint64_t>(p, "TimeoutStopUSec"), 300'000'000U);
+    EXPECT_EQ(get<std::string>(p, "CollectMode"), "inactive-or-failed");
+    EXPECT_EQ(get<std::string>(p, "Slice"), "holdfast-runs.slice");
+    EXPECT_TRUE(lists(get<Strings>(p, "After"), "network-online.target"));
+    EXPECT_FALSE(has(p, "RuntimeMaxUSec"));
+    EXPECT_FALSE(has(p, "MemoryMax"));
+
+    const auto start = get<std::vector<Command>>(p, "ExecStartEx");
+    ASSERT_EQ(start.size(), 1U);
+    EXPECT_EQ(start[0].get<0>(), HOLDFAST_WORKER);
+    EXPECT_EQ(start[0].get<1>(), (Strings{HOLDFAST_WORKER, plan.id}));
+    EXPECT_EQ(start[0].get<2>(), Strings{"no-env-expand"});
+    const auto post = get<std::vector<Command>>(p, "ExecStopPostEx");
+    ASSERT_EQ(post.size(), 1U);
+    EXPECT_EQ(post[0].get<1>(), (Strings{HOLDFAST_WORKER, "--cleanup", plan.id}));
+
+    Strings fields;
+    for (const auto& bytes : get<std::vector<std::vector<std::uint8_t>>>(p, "LogExtraFields")) {
+        fields.emplace_back(bytes.begin(), bytes.end());
+    }
+    EXPECT_EQ(fields, (Strings{"HOLDFAST_JOB=nightly", "HOLDFAST_RUN=" + plan.id}));
+}
+
+TEST(Properties, LimitsAreTheJobs) {
+    Plan plan = planOf(NoneConfig{});
+    plan.job.limits = {
+        .memoryMax = 1 << 30, .cpuQuotaPerSecUSec = 2'000'000, .runtimeMax = 7, .tasksMax = 256, .bandwidth = {}};
+    const auto p = runUnitProperties(plan, Paths{});
+    EXPECT_EQ(get<std::uint64_t>(p, "MemoryMax"), 1U << 30);
+    EXPECT_EQ(get<std::uint64_t>(p, "CPUQuotaPerSecUSec"), 2'000'000U);
+    EXPECT_EQ(get<std::uint64_t>(p, "RuntimeMaxUSec"), 7U);
+    EXPECT_EQ(get<std::uint64_t>(p, "TasksMax"), 256U);
+}
+
+TEST(Properties, FlashMayWriteWhereItsRepositoryIs) {
+    FlashConfig flash;
+    flash.gitPath = "/boot/.git";
+    flash.localCachePath = "/mnt/cache/flash.tar";
+    Plan plan = planOf(flash);
+    plan.settings.rcloneConfig = "/etc/rclone/rclone.conf";
+    const auto p = runUnitProperties(plan, Paths{});
+    EXPECT_EQ(get<std::string>(p, "ProtectSystem"), "full");
+    EXPECT_EQ(get<Strings>(p, "ReadWritePaths"),
+              (Strings{"-/var/lib/holdfast", "-/run/holdfast", "-/etc/rclone", "-/boot", "-/mnt/cache"}));
+    EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/etc/holdfast/jobs"));
+    EXPECT_FALSE(lists(get<Strings>(runUnitProperties(planOf(NoneConfig{}), Paths{}), "ReadWritePaths"), "-/boot"));
+}
+
+TEST(Properties, OnlyZfsGetsItsDeviceAndTheRightToAdminister) {
+    const auto flash = runUnitProperties(planOf(FlashConfig{}), Paths{});
+    const auto zfs = runUnitProperties(planOf(ZfsConfig{}), Paths{});
+    constexpr std::uint64_t admin = std::uint64_t{1} << CAP_SYS_ADMIN;
+    EXPECT_EQ(get<std::uint64_t>(flash, "CapabilityBoundingSet") & admin, 0U);
+    EXPECT_NE(get<std::uint64_t>(zfs, "CapabilityBoundingSet") & admin, 0U);
+    EXPECT_TRUE(get<bool>(flash, "PrivateDevices"));
+    EXPECT_FALSE(has(zfs, "PrivateDevices"));
+    EXPECT_EQ(get<std::string>(zfs, "DevicePolicy"), "closed");
+}
+
+TEST(Properties, NothingIsHiddenThatADestinationMayBe) {
+    for (const auto& p :
+         {runUnitProperties(planOf(FlashConfig{}), Paths{}), cleanupUnitProperties(newId(), nullptr, Paths{})}) {
+        EXPECT_FALSE(has(p, "PrivateTmp"));
+        EXPECT_FALSE(has(p, "ProtectHome"));
+    }
+}
+
+TEST(Properties, CleanupMayTouchWhatItsRunMay) {
+    FlashConfig flash;
+    flash.gitPath = "/boot/.git";
+    const Plan plan = planOf(flash);
+    const auto p = cleanupUnitProperties(plan.id, &plan, Paths{});
+    EXPECT_EQ(get<Strings>(p, "ReadWritePaths"), get<Strings>(runUnitProperties(plan, Paths{}), "ReadWritePaths"));
+    EXPECT_EQ(get<std::uint64_t>(p, "RuntimeMaxUSec"), 600'000'000U);
+    EXPECT_EQ(get<std::vector<Command>>(p, "ExecStartEx")[0].get<1>(),
+              (Strings{HOLDFAST_WORKER, "--cleanup", plan.id}));
+    EXPECT_FALSE(has(p, "ExecStopPostEx"));
+
+    const auto blind = cleanupUnitProperties(plan.id, nullptr, Paths{});
+    EXPECT_EQ(get<std::string>(blind, "ProtectSystem"), "no"); // /boot may be where its lock is
+    EXPECT_TRUE(lists(get<Strings>(blind, "ReadOnlyPaths"), "-/usr"));
+}
+
+TEST(Properties, ProbesAreShortAndSmall) {
+    const auto p = probeUnitProperties("0123", "/etc/holdfast/rclone.conf", SourceType::None, Paths{});
+    EXPECT_EQ(get<std::uint64_t>(p, "RuntimeMaxUSec"), 60'000'000U);
+    EXPECT_EQ(get<std::uint64_t>(p, "MemoryMax"), 512U << 20);
+    EXPECT_EQ(get<std::uint64_t>(p, "TasksMax"), 128U);
+    EXPECT_EQ(get<std::vector<Command>>(p, "ExecStartEx")[0].get<1>(), (Strings{HOLDFAST_WORKER, "--probe", "0123"}));
+}
