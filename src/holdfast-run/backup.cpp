@@ -49,7 +49,8 @@ awaitable<void> attempt(const Settings& settings, std::string what,
     for (std::uint32_t number = 1;; ++number) {
         const auto failure = co_await caught(step(number));
         if (!failure) co_return;
-        if (number >= settings.maxAttempts || co_await cancelled()) std::rethrow_exception(failure);
+        const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+        if (number >= settings.maxAttempts || toldToStop) std::rethrow_exception(failure);
         const auto message = retryable(failure);
         const auto pause = backOff(settings, number);
         logWarning(fmt::format("{}: attempt {} of {} failed, the next is in {}: {}", what, number, settings.maxAttempts,

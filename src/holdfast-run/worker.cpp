@@ -61,7 +61,8 @@ awaitable<int> work(const Paths& paths, std::string id) {
     Reporter reporter(paths, id, plan.settings.maxAttempts);
 
     const auto failure = co_await attended(plan, paths, ledger, reporter);
-    if (co_await cancelled()) {
+    const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+    if (toldToStop) {
         logNotice("Told to stop; the programs have ended, cleaning up follows.");
         co_return EXIT_SUCCESS;
     }

@@ -23,6 +23,8 @@ struct ZfsConfig {
     std::optional<std::string> snapshotName;
     bool streamDirect = true;
     std::optional<int> compressionLevel;
+    bool recursive = false;
+    bool raw = false;
 };
 
 struct FlashConfig {

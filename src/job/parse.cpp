@@ -43,6 +43,8 @@ ZfsConfig zfsConfig(const json& object) {
     take(object, "snapshotName", config.snapshotName);
     take(object, "streamDirect", config.streamDirect);
     take(object, "compressionLevel", config.compressionLevel);
+    take(object, "recursive", config.recursive);
+    take(object, "raw", config.raw);
     return config;
 }
 

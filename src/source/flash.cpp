@@ -4,18 +4,15 @@
 #include "source/git_lock.hpp"
 #include "source/kinds.hpp"
 #include "source/scratch.hpp"
+#include "source/spool.hpp"
 #include "source/tar.hpp"
 #include "util/async.hpp"
-#include "util/child.hpp"
 #include "util/error.hpp"
-#include "util/fd.hpp"
 #include "util/file.hpp"
 
 #include <algorithm>
 #include <utility>
 
-#include <boost/asio/this_coro.hpp>
-#include <fcntl.h>
 #include <fmt/format.h>
 
 namespace holdfast {
@@ -121,20 +118,9 @@ awaitable<void> FlashSource::writeCacheFile() {
 }
 
 awaitable<void> FlashSource::runTar(const fs::path& to) {
-    const auto producer = tar();
-    const Fd file(::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-    if (!file) throwErrno("create " + to.string());
-    ChildSpec spec;
-    spec.argv = producer.argv;
-    spec.out = file.get();
-    Child child(co_await asio::this_coro::executor, spec);
-    const auto status = co_await child.wait();
-    if (!status.ok()) {
-        throw Error(fmt::format("tar {} while it wrote the cache file {}: {}", status.describe(), to.string(),
-                                child.errorTail()));
-    }
+    auto producer = tar();
+    co_await runIntoFile(std::move(producer.argv), to);
     checkUnchanged();
-    if (::fsync(file.get()) < 0) throwErrno("sync " + to.string());
 }
 
 Producer FlashSource::tar() {

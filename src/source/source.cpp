@@ -4,6 +4,8 @@
 #include "source/git_lock.hpp"
 #include "source/kinds.hpp"
 #include "source/scratch.hpp"
+#include "source/zfs.hpp"
+#include "source/zfs_snapshot.hpp"
 #include "util/error.hpp"
 
 #include <fmt/format.h>
@@ -14,6 +16,8 @@ std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger&
     switch (plan.job.sourceType()) {
     case SourceType::Flash:
         return std::make_unique<FlashSource>(plan, paths, ledger);
+    case SourceType::Zfs:
+        return std::make_unique<ZfsSource>(plan, paths, ledger);
     default:
         break;
     }
@@ -31,6 +35,10 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
         removeOfRun(path(), header.id);
     else if (entry.kind == kinds::scratchFolder)
         removeIfEmpty(path(), header.id);
+    else if (entry.kind == kinds::snapshot)
+        co_await undoSnapshot(entry.what, header.id);
+    else if (entry.kind == kinds::hold)
+        co_await undoHold(entry.what, header.id);
     else
         co_return false;
     co_return true;

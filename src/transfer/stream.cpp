@@ -120,7 +120,8 @@ awaitable<void> feed(const StreamSpec& spec, Pipe& pipe, Child& producer, Child&
     const auto first = co_await (caught(pipe.pump()) || rclone.wait());
     if (const auto* status = std::get_if<1>(&first)) throw rcloneFailure(doing, *status, rclone.errorTail());
     if (const auto failure = std::get<0>(first)) {
-        if (co_await cancelled()) std::rethrow_exception(failure);
+        const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+        if (toldToStop) std::rethrow_exception(failure);
         try {
             std::rethrow_exception(failure);
         } catch (const boost::system::system_error& e) {
@@ -181,7 +182,8 @@ awaitable<Sent> sendStream(const Rclone& rclone, StreamSpec spec, Progress& prog
     }
     if (!failure) co_return pipe.finish();
 
-    if (co_await cancelled()) co_await ignoreCancellation();
+    const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+    if (toldToStop) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
     const microseconds grace(spec.killDelay);
     co_await (producer.end(grace) && consumer.end(grace)); // the pipe, and with it rclone's input, is still open
     std::rethrow_exception(failure);

@@ -30,13 +30,4 @@ awaitable<void> sleepFor(std::chrono::microseconds time) {
     co_await timer.async_wait(asio::use_awaitable);
 }
 
-awaitable<bool> cancelled() {
-    const auto state = co_await asio::this_coro::cancellation_state;
-    co_return state.cancelled() != asio::cancellation_type::none;
-}
-
-awaitable<void> ignoreCancellation() {
-    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-}
-
 } // namespace holdfast

@@ -8,6 +8,9 @@
 #include <optional>
 #include <string>
 
+#include <boost/asio/cancellation_state.hpp>
+#include <boost/asio/this_coro.hpp>
+
 namespace holdfast {
 
 /// A wait that took longer than it may.
@@ -20,11 +23,12 @@ awaitable<void> withDeadline(awaitable<void> work, std::chrono::microseconds lim
 
 awaitable<void> sleepFor(std::chrono::microseconds time);
 
-/// Whether this coroutine has been told to stop (SIGTERM).
-awaitable<bool> cancelled();
-
-/// From here on this coroutine may wait again although it was cancelled: for ending things in order.
-awaitable<void> ignoreCancellation();
+/// Whether a coroutine has been told to stop (SIGTERM): `isCancelled(co_await asio::this_coro::cancellation_state)`. From then
+/// on its every co_await throws, but for those of `this_coro`; so this cannot be a coroutine itself. To wait again, for ending
+/// things in order: `co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation())`.
+inline bool isCancelled(const asio::cancellation_state& state) {
+    return state.cancelled() != asio::cancellation_type::none;
+}
 
 /// The exception that `work` ended with, or null. With operator|| of awaitables only a *success* ends the wait for the
 /// others; so a failure is made a value.

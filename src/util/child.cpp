@@ -242,7 +242,8 @@ awaitable<ChildOutput> runChild(ChildSpec spec, std::chrono::microseconds deadli
         failure = std::current_exception();
     }
     if (failure) {
-        if (co_await cancelled()) co_await ignoreCancellation();
+        const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+        if (toldToStop) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
         co_await child.end(10s);
         std::rethrow_exception(failure);
     }

@@ -273,7 +273,6 @@ def test_stream_does_not_notice_that_the_daemon_dies(remote, slow):
     assert whole(remote)
 
 
-@pytest.mark.no_daemon
 def test_run_that_ends_while_there_is_no_daemon_is_recorded(remote, slow):
     run = holdfast.start(slow)
     run.moves(1 << 20)
@@ -283,7 +282,6 @@ def test_run_that_ends_while_there_is_no_daemon_is_recorded(remote, slow):
     assert run.all()["State"] == "completed", "the daemon is activated by the call and has read the result"
 
 
-@pytest.mark.no_daemon
 def test_worker_that_dies_while_there_is_no_daemon_is_cleaned_and_recorded(remote, slow):
     run = holdfast.start(slow)
     run.moves(1 << 20)

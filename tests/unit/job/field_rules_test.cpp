@@ -67,6 +67,8 @@ std::vector<Rule> seedRules() {
         {"zfs", zfs + "compressionLevel", {1, 9}, {0, -1}, "range", "compressionLevel must not be less than 1"},
         {"zfs", zfs + "compressionLevel", {}, {10}, "range", "compressionLevel must not be greater than 9"},
         {"zfs", zfs + "compressionLevel", {}, {1.5, 3.0, "3"}, "type", "compressionLevel must be an integer"},
+        {"zfs", zfs + "recursive", {true, false}, {"true", 1}, "type", "recursive must be a boolean value"},
+        {"zfs", zfs + "raw", {true, false}, {"true", 1}, "type", "raw must be a boolean value"},
         {"flash",
          flash + "gitPath",
          {"/boot/.git", "/a-b/c_d.e/.git"},

@@ -31,6 +31,7 @@ TEST(Job, DefaultsOfTheSeed) {
     const auto zfs = std::get<ZfsConfig>(parseJob(minimal("zfs")).source);
     EXPECT_TRUE(zfs.streamDirect);
     EXPECT_FALSE(zfs.snapshotName || zfs.compressionLevel);
+    EXPECT_FALSE(zfs.recursive || zfs.raw);
 }
 
 TEST(Job, EveryFieldArrives) {
@@ -70,12 +71,14 @@ TEST(Job, SourcesArrive) {
 
     const auto zfs = std::get<ZfsConfig>(
         parseJob(R"({"name": "n", "remoteName": "b", "preprocessType": "zfs", "preprocessConfig": {"zfs": {
-            "poolName": "tank", "snapshotName": "s", "streamDirect": false, "compressionLevel": 9}}})"s)
+            "poolName": "tank", "snapshotName": "s", "streamDirect": false, "compressionLevel": 9,
+            "recursive": true, "raw": true}}})"s)
             .source);
     EXPECT_EQ(zfs.poolName, "tank");
     EXPECT_EQ(zfs.snapshotName, "s");
     EXPECT_FALSE(zfs.streamDirect);
     EXPECT_EQ(zfs.compressionLevel, 9);
+    EXPECT_TRUE(zfs.recursive && zfs.raw);
 
     const auto script = std::get<ScriptConfig>(
         parseJob(R"({"name": "n", "remoteName": "b", "preprocessType": "script", "preprocessConfig": {"script": {

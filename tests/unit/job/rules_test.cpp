@@ -104,7 +104,7 @@ TEST(Rules, LayoutBelongsToPlainJobs) {
 
 TEST(Rules, UnknownFieldsAreRefusedEverywhere) {
     const std::vector<std::pair<std::string, std::string>> places{
-        {"none", "/bogus"},         {"none", "/preprocessConfig/bogus"}, {"zfs", zfs + "recursive"},
+        {"none", "/bogus"},         {"none", "/preprocessConfig/bogus"}, {"zfs", zfs + "bogus"},
         {"flash", flash + "bogus"}, {"script", script + "network"},      {"docker", docker + "bogus"},
         {"none", "/limits/bogus"},  {"none", "/rcloneOptions/config"},   {"none", "/rcloneOptions/password-command"}};
     for (const auto& [type, pointer] : places) {
@@ -112,7 +112,8 @@ TEST(Rules, UnknownFieldsAreRefusedEverywhere) {
     }
     EXPECT_EQ(
         problemsOf(with(minimal("zfs"), zfs + "pool", "x")).at(0).message,
-        "There is no field \"pool\" here; the fields are: compressionLevel, poolName, snapshotName, streamDirect");
+        "There is no field \"pool\" here; the fields are: compressionLevel, poolName, raw, recursive, snapshotName, "
+        "streamDirect");
     EXPECT_EQ(codesOf(with(minimal("none"), "/a~1b~0c", 1)), std::vector<std::string>{"/a~1b~0c unknown-field"});
 }
 

@@ -140,18 +140,22 @@ TEST_F(Stream, thatStallsIsEnded) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
 }
 
-TEST_F(Stream, thatIsCancelledEndsBothProgramsFirst) {
+/// rclone needs its SIGTERM to abort a multipart upload; a SIGKILL would leave the parts.
+TEST_F(Stream, thatIsCancelledEndsBothProgramsInOrder) {
+    const auto told = folder_ / "told";
+    const auto script = fmt::format("trap 'echo TERM > {}; exit 1' TERM; while :; do head -c 100000 /dev/zero; sleep 0.05; done",
+                                    told.string());
     asio::io_context io(1);
     asio::cancellation_signal stop;
     asio::steady_timer timer(io, 500ms);
     timer.async_wait([&](auto) { stop.emit(asio::cancellation_type::terminal); });
     bool threw = false;
-    asio::co_spawn(
-        io, sendStream(rclone_, spec("while :; do head -c 100000 /dev/zero; sleep 0.05; done"), progress_, limiter_),
-        asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr failure, Sent) { threw = !!failure; }));
+    asio::co_spawn(io, sendStream(rclone_, spec(script), progress_, limiter_),
+                   asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr failure, Sent) { threw = !!failure; }));
     const auto begin = std::chrono::steady_clock::now();
     io.run();
     EXPECT_TRUE(threw);
+    EXPECT_TRUE(std::filesystem::exists(told)) << "the producer was killed without a SIGTERM";
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
 }
 

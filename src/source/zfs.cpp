@@ -1,0 +1,141 @@
+#include "source/zfs.hpp"
+
+#include "source/kinds.hpp"
+#include "source/scratch.hpp"
+#include "source/spool.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/time.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+
+namespace holdfast {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using Words = std::vector<std::string>;
+
+constexpr auto format = "zfs-send";
+
+std::string snapshotName(const Plan& plan, const ZfsConfig& config) {
+    return fmt::format("{}-{}-{}", config.snapshotName.value_or(plan.job.name), utcStamp(nowUSec()),
+                       plan.id.substr(0, 8));
+}
+
+std::uint64_t numberIn(const std::string& text) {
+    std::uint64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+}
+
+} // namespace
+
+ZfsSource::ZfsSource(const Plan& plan, const Paths& paths, Ledger& ledger)
+    : plan_(plan), paths_(paths), config_(std::get<ZfsConfig>(plan.job.source)),
+      ledger_(ledger), snapshot_{config_.poolName, snapshotName(plan, config_), config_.recursive} {}
+
+awaitable<void> ZfsSource::prepare() {
+    co_await refuseWhatCannotWork();
+    co_await takeSnapshot();
+    guid_ = co_await zfsProperty("guid", snapshot_.full());
+    estimate_ = co_await estimate();
+    if (!config_.streamDirect) co_await writeCacheFile();
+}
+
+awaitable<void> ZfsSource::refuseWhatCannotWork() {
+    options_ = co_await askSendOptions();
+    if (config_.raw && !options_.has('w')) {
+        throw Error(
+            "The installed ZFS cannot send raw streams (zfs send -w). Set raw to false in the job, or upgrade ZFS.");
+    }
+    Words words{"list", "-H", "-o", "name", snapshot_.dataset};
+    auto doing = "back up the ZFS dataset " + snapshot_.dataset;
+    co_await runZfs(std::move(words), std::move(doing));
+}
+
+/// The hold is given back even when the job says to keep the snapshot of a run that failed: it would only be in the way
+/// of whoever looks at it and destroys it.
+awaitable<void> ZfsSource::takeSnapshot() {
+    ledger_.acquire(kinds::snapshot, snapshotEntry(snapshot_), OnFailure::Keep);
+    co_await makeSnapshot(snapshot_, plan_.id);
+    ledger_.acquire(kinds::hold, snapshotEntry(snapshot_));
+    co_await holdSnapshot(snapshot_, plan_.id);
+}
+
+/// What zfs says; where it cannot, about what the data takes on disk.
+awaitable<std::uint64_t> ZfsSource::estimate() {
+    if (options_.estimates()) {
+        auto words = sendWords();
+        words.insert(words.begin() + 1, {"-n", "-P"});
+        const auto answer = co_await tryZfs(std::move(words));
+        const auto size = parseEstimate(answer.out);
+        if (answer.ok && size) co_return *size;
+    }
+    // A recursive stream has all the earlier snapshots too, of all datasets.
+    std::string property = "referenced";
+    std::string of = snapshot_.full();
+    if (snapshot_.recursive) {
+        property = "used";
+        of = snapshot_.dataset;
+    }
+    const auto value = co_await zfsProperty(property, of);
+    co_return numberIn(value);
+}
+
+Words ZfsSource::sendWords() const {
+    Words words{"send"};
+    if (config_.recursive) words.emplace_back("-R");
+    if (config_.raw) words.emplace_back("-w");
+    // Large blocks, compressed blocks and embedded data stay as they lie on disk: a smaller stream, for less work.
+    for (const char option : {'L', 'c', 'e'}) {
+        if (options_.has(option)) words.push_back({'-', option});
+    }
+    words.push_back(snapshot_.full());
+    return words;
+}
+
+/// The file has its name only when it is whole.
+awaitable<void> ZfsSource::writeCacheFile() {
+    const auto folder = paths_.scratch(plan_.id);
+    ledger_.acquire(kinds::scratchFolder, {{"path", folder.string()}});
+    makePrivateFolder(folder);
+
+    const fs::path file = folder / "stream.zfs";
+    const fs::path beside = file.string() + runSuffix(plan_.id);
+    const auto unfinished = ledger_.acquire(kinds::cacheFile, {{"path", beside.string()}});
+    auto argv = sendWords();
+    argv.insert(argv.begin(), "zfs");
+    co_await runIntoFile(std::move(argv), beside);
+    ledger_.acquire(kinds::cacheFile, {{"path", file.string()}}, OnFailure::Keep);
+    fs::rename(beside, file);
+    syncFolder(folder);
+    ledger_.released(unfinished);
+    cacheFile_ = file;
+}
+
+Upload ZfsSource::upload() {
+    if (!cacheFile_.empty()) return StoredFile{cacheFile_, format};
+    Producer producer;
+    producer.argv = sendWords();
+    producer.argv.insert(producer.argv.begin(), "zfs");
+    producer.totalBytes = estimate_;
+    producer.estimated = true;
+    producer.format = format;
+    return producer;
+}
+
+nlohmann::json ZfsSource::metadata() const {
+    return {{"snapshotName", snapshot_.full()}, {"message", fmt::format("Made the snapshot {}.", snapshot_.full())}};
+}
+
+nlohmann::json ZfsSource::manifest() const {
+    return {{"dataset", snapshot_.dataset},     {"snapshot", snapshot_.name}, {"guid", guid_}, {"baseGuid", ""},
+            {"recursive", snapshot_.recursive}, {"raw", config_.raw}};
+}
+
+} // namespace holdfast
