@@ -177,9 +177,8 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
     co_await source->doneReading();
 
     reporter.phase("verifying");
-    co_await attempt(plan.settings, "Verification", [&](std::uint32_t) {
-        return verifyObject(rclone, plan.outputPath(), chooseHash(features), uploaded.sent);
-    });
+    co_await attempt(plan.settings, "Verification",
+                     [&](std::uint32_t) { return verifyObject(rclone, plan.outputPath(), features, uploaded.sent); });
     const auto version = co_await rclone.version();
     co_await commit(rclone, plan, ledger, manifestOf(plan, *source, uploaded, version));
 }

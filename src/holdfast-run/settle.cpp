@@ -27,11 +27,19 @@ awaitable<void> undo(LedgerEntry entry, LedgerHeader header) {
 
 bool isUpload(const LedgerEntry& entry) { return entry.kind == objectKind || entry.kind == manifestKind; }
 
+/// Where the thing is, for people.
+std::string placeOf(const LedgerEntry& entry) {
+    for (const char* name : {"snapshot", "path"}) {
+        if (entry.what.contains(name)) return entry.what[name].get<std::string>();
+    }
+    return entry.what.dump();
+}
+
 /// The failure's text, or nothing if the entry is settled.
 awaitable<std::string> giveBack(Ledger& ledger, LedgerEntry entry, bool failed) {
     if (failed && entry.onFailure == OnFailure::Keep && !ledger.header().cleanupOnFailure) {
-        ledger.kept(entry.number, fmt::format("Kept for you to look at, since cleanupOnFailure is false: {} {}.",
-                                              entry.kind, entry.what.dump()));
+        ledger.kept(entry.number, fmt::format("Kept for you to look at, since cleanupOnFailure is false: the {} {}.",
+                                              entry.kind, placeOf(entry)));
         co_return "";
     }
     try {
@@ -60,10 +68,10 @@ void writeResult(const Paths& paths, const std::string& id, RunState last, const
 } // namespace
 
 awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcome outcome) {
-    bool whole = false;
+    bool whole = outcome.result == "done"; // the worker has just read its manifest back
     std::string unknown;
     try {
-        whole = co_await committed(ledger);
+        if (!whole) whole = co_await committed(ledger);
     } catch (const std::exception& e) {
         unknown = e.what();
     }
@@ -83,6 +91,7 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
         }
     }
     for (const auto& failure : left) outcome.error += " Not cleaned up yet: " + failure;
+    for (const auto& reason : ledger.keptReasons()) outcome.error += " " + reason;
     if (unknown.empty()) {
         writeResult(paths, ledger.header().id, std::move(last), outcome, ledger.header().startedAt,
                     ledger.keptReasons());

@@ -1,10 +1,16 @@
 #include "transfer/rclone.hpp"
 
+#include "transfer/digest.hpp"
+#include "util/async.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
 #include <sstream>
 
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 
 namespace holdfast {
@@ -112,8 +118,10 @@ awaitable<RemoteFeatures> Rclone::features(std::string remote) const {
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
     const auto json = parseAnswer(answer.out, doing);
     const auto flags = json.value("Features", nlohmann::json::object());
-    RemoteFeatures features{
-        .streams = flags.value("PutStream", false), .hashes = {}, .about = flags.value("About", false)};
+    RemoteFeatures features{.streams = flags.value("PutStream", false),
+                            .hashes = {},
+                            .about = flags.value("About", false),
+                            .local = flags.value("IsLocal", false)};
     if (const auto hashes = json.find("Hashes"); hashes != json.end() && hashes->is_array()) {
         hashes->get_to(features.hashes);
     }
@@ -139,12 +147,42 @@ awaitable<std::optional<RemoteObject>> Rclone::stat(std::string object, std::str
 }
 
 awaitable<std::optional<std::string>> Rclone::read(std::string object, std::size_t limit) const {
-    if (!co_await stat(object, {}, askDeadline)) co_return std::nullopt;
     // One byte more than may be, so that a larger object is told from one of exactly that size.
     const auto answer = co_await ask(arguments("cat", "--count", std::to_string(limit + 1), "--", object), askDeadline);
+    if (notFound(answer.status)) co_return std::nullopt;
     if (!answer.status.ok()) throw rcloneFailure(fmt::format("read {}", object), answer.status, answer.errorTail);
     if (answer.out.size() > limit) throw TransferError(fmt::format("{} is larger than it may be.", object), false);
     co_return answer.out;
+}
+
+awaitable<std::optional<RemoteObject>> Rclone::readBack(std::string object, std::chrono::microseconds deadline) const {
+    const auto executor = co_await asio::this_coro::executor;
+    auto pipe = makePipe(1024 * 1024);
+    auto spec = command(arguments("cat", "--", object));
+    spec.out = pipe.write.get();
+    Child child(executor, spec);
+    pipe.write.reset();
+    asio::posix::stream_descriptor from(executor, pipe.read.release());
+
+    RemoteObject found;
+    Digest digest("SHA256");
+    auto readAll = [&]() -> awaitable<void> {
+        std::vector<char> buffer(256 * 1024);
+        boost::system::error_code ended;
+        while (!ended) {
+            const auto got =
+                co_await from.async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, ended));
+            digest.add({buffer.data(), got});
+            found.size += got;
+        }
+    };
+    auto reading = readAll();
+    co_await withDeadline(std::move(reading), deadline, fmt::format("Reading {} back took too long.", object));
+    const auto status = co_await child.wait();
+    if (notFound(status)) co_return std::nullopt;
+    if (!status.ok()) throw rcloneFailure(fmt::format("read {} back", object), status, child.errorTail());
+    found.hash = digest.finish();
+    co_return found;
 }
 
 awaitable<void> Rclone::write(std::string object, std::string content) const {

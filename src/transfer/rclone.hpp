@@ -31,6 +31,7 @@ struct RemoteFeatures {
     bool streams = false;            ///< has PutStream: else rcat would spool the whole stream to a temporary folder
     std::vector<std::string> hashes; ///< rclone's names, lower case
     bool about = false;
+    bool local = false; ///< a disk of this machine, perhaps behind an alias
 };
 
 /// What lies at the destination.
@@ -55,6 +56,9 @@ class Rclone {
                                                 std::chrono::microseconds deadline) const;
     /// The content of a small object; nothing if it is not there.
     awaitable<std::optional<std::string>> read(std::string object, std::size_t limit) const;
+    /// Size and SHA-256 of the object as it is read back; nothing if it is not there. For a local disk, where it is
+    /// several times faster than rclone's own hashing, and as strong.
+    awaitable<std::optional<RemoteObject>> readBack(std::string object, std::chrono::microseconds deadline) const;
     /// Writes a small object and checks that it can be read back.
     awaitable<void> write(std::string object, std::string content) const;
     /// Removes the object; one that is not there is fine.

@@ -189,10 +189,15 @@ awaitable<Sent> sendStream(const Rclone& rclone, StreamSpec spec, Progress& prog
     std::rethrow_exception(failure);
 }
 
-awaitable<void> verifyObject(const Rclone& rclone, std::string object, std::string remoteHash, Sent sent) {
-    constexpr std::uint64_t slowestRead = 1024 * 1024; // bytes a second, for a remote that reads back to hash
+awaitable<void> verifyObject(const Rclone& rclone, std::string object, RemoteFeatures features, Sent sent) {
+    constexpr std::uint64_t slowestRead = 1024 * 1024; // bytes a second, where the object has to be read
     const auto deadline = 10min + std::chrono::seconds(sent.objectSize / slowestRead);
-    const auto found = co_await rclone.stat(object, remoteHash, deadline);
+    const auto hash = chooseHash(features);
+    std::optional<RemoteObject> found;
+    if (features.local)
+        found = co_await rclone.readBack(object, deadline);
+    else
+        found = co_await rclone.stat(object, hash, deadline);
     if (!found) throw TransferError(fmt::format("{} is not there after its upload.", object), true);
     if (found->size != sent.objectSize) {
         throw TransferError(
@@ -201,7 +206,7 @@ awaitable<void> verifyObject(const Rclone& rclone, std::string object, std::stri
     }
     if (found->hash && *found->hash != sent.remoteHash) {
         throw TransferError(fmt::format("{} differs at the destination from what was sent ({} is {}, should be {}).",
-                                        object, remoteHash, *found->hash, sent.remoteHash),
+                                        object, hash, *found->hash, sent.remoteHash),
                             true);
     }
 }

@@ -41,8 +41,9 @@ struct Sent {
 /// both programs have ended.
 awaitable<Sent> sendStream(const Rclone& rclone, StreamSpec spec, Progress& progress, RateLimiter& limiter);
 
-/// Checks size and hash at the destination against what was sent. Throws `TransferError`.
-awaitable<void> verifyObject(const Rclone& rclone, std::string object, std::string remoteHash, Sent sent);
+/// Checks size and hash at the destination against what was sent: a local disk is read back, another remote is asked
+/// for the hash that it keeps. Throws `TransferError`.
+awaitable<void> verifyObject(const Rclone& rclone, std::string object, RemoteFeatures features, Sent sent);
 
 /// The hash to compute in the pipe and compare at the destination: SHA-256 if the remote has it (it is computed
 /// anyway), else MD5, else SHA-1, else none.

@@ -122,7 +122,7 @@ def test_destination_that_is_read_only(remote, job):
 
 
 def test_object_that_changes_at_the_destination_is_no_backup(remote, job):
-    with faults.rclone_held("--hash-type"):
+    with faults.rclone_held("false cat -- "):
         run = holdfast.start(job)
         run.reaches(Phase="verifying")
         [name] = remote.objects()
@@ -140,7 +140,7 @@ def test_object_that_changes_at_the_destination_is_no_backup(remote, job):
 MOMENTS = {
     "preprocessing": (("backend", "features"), False),
     "before the upload": (("rcat", "--ignore-checksum"), False),
-    "verifying": (("--hash-type",), False),
+    "verifying": (("false cat -- ",), False),
     "before the manifest": (("rcat -- ",), False),
     "after the manifest": (("cat --count",), True),
 }
