@@ -55,7 +55,9 @@ Outcome whyEnded(const Paths& paths, const std::string& id, const std::string& v
     if (signalled) {
         return {"interrupted", fmt::format("The worker was killed by SIG{}.", environment("EXIT_STATUS"))};
     }
-    if (service.empty()) return {"interrupted", "The run was cut off: the machine went down, or there was too little memory even to clean up."};
+    if (service.empty())
+        return {"interrupted",
+                "The run was cut off: the machine went down, or there was too little memory even to clean up."};
     if (service == "exit-code") {
         return {"failed",
                 fmt::format("The worker could not begin (it exited with {}); the journal of its unit tells why.",

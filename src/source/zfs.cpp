@@ -58,11 +58,13 @@ awaitable<void> ZfsSource::refuseWhatCannotWork() {
     co_await runZfs(std::move(words), std::move(doing));
 }
 
-/// The hold is given back even when the job says to keep the snapshot of a run that failed: it would only be in the way
-/// of whoever looks at it and destroys it.
+/// A snapshot is kept after a failure, if the job says so, only once it is made. The hold never is: it would be in the
+/// way of whoever looks at the snapshot and destroys it.
 awaitable<void> ZfsSource::takeSnapshot() {
-    ledger_.acquire(kinds::snapshot, snapshotEntry(snapshot_), OnFailure::Keep);
+    const auto unmade = ledger_.acquire(kinds::snapshot, snapshotEntry(snapshot_));
     co_await makeSnapshot(snapshot_, plan_.id);
+    ledger_.acquire(kinds::snapshot, snapshotEntry(snapshot_), OnFailure::Keep);
+    ledger_.released(unmade);
     ledger_.acquire(kinds::hold, snapshotEntry(snapshot_));
     co_await holdSnapshot(snapshot_, plan_.id);
 }
