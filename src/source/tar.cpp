@@ -13,7 +13,9 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t block = 512;
-constexpr std::uint64_t record = 20 * block;
+constexpr const char* blockingFactor =
+    "--blocking-factor=64"; // 32 KiB a write; tar's default of 20 costs a third of the speed
+constexpr std::uint64_t record = 64 * block;
 constexpr std::size_t shortName = 100;
 
 std::uint64_t roundUp(std::uint64_t size, std::uint64_t unit) { return (size + unit - 1) / unit * unit; }
@@ -98,7 +100,7 @@ std::uint64_t tarSize(const fs::path& folder, const std::string& nameInArchive) 
 
 Producer tarOfRepository(const fs::path& gitFolder) {
     const auto name = gitFolder.filename().string();
-    return {.argv = {"tar", "--create", "--file=-", "--format=gnu", "--numeric-owner", "--sort=name",
+    return {.argv = {"tar", "--create", "--file=-", blockingFactor, "--format=gnu", "--numeric-owner", "--sort=name",
                      "--directory=" + gitFolder.parent_path().string(), "--", name},
             .totalBytes = tarSize(gitFolder, name),
             .estimated = true,
@@ -106,8 +108,8 @@ Producer tarOfRepository(const fs::path& gitFolder) {
 }
 
 Producer tarOfFiles(const fs::path& folder, std::int64_t time) {
-    return {.argv = {"tar", "--create", "--file=-", "--format=gnu", "--numeric-owner", "--sort=name", "--owner=0",
-                     "--group=0", "--mode=u=rwX,go=rX", fmt::format("--mtime=@{}", time),
+    return {.argv = {"tar", "--create", "--file=-", blockingFactor, "--format=gnu", "--numeric-owner", "--sort=name",
+                     "--owner=0", "--group=0", "--mode=u=rwX,go=rX", fmt::format("--mtime=@{}", time),
                      "--directory=" + folder.string(), "--", "."},
             .totalBytes = tarSize(folder, "."),
             .estimated = true,

@@ -158,7 +158,8 @@ awaitable<std::optional<std::string>> Rclone::read(std::string object, std::size
 awaitable<std::optional<RemoteObject>> Rclone::readBack(std::string object, std::chrono::microseconds deadline) const {
     const auto executor = co_await asio::this_coro::executor;
     auto pipe = makePipe(1024 * 1024);
-    auto spec = command(arguments("cat", "--", object));
+    // Without its read-ahead buffers: a local disk needs none, and copying through them costs a third of the speed.
+    auto spec = command(arguments("cat", "--buffer-size=0", "--", object));
     spec.out = pipe.write.get();
     Child child(executor, spec);
     pipe.write.reset();

@@ -46,7 +46,7 @@ def watch_worker(pid):
         time.sleep(0.02)
 
 
-def holdfast_run():
+def holdfast_run(_remote, _payload):
     began = time.monotonic()
     run = holdfast.start("bench")
     pid = holdfast.eventually(lambda: int(holdfast.unit(run.unit, "MainPID")["MainPID"]))
@@ -68,8 +68,14 @@ def main():
     remote, payload = set_up()
     runs, pipes = [], []
     for number in range(rounds + 1):
-        run, pipe = holdfast_run(), plain_pipe(remote, payload)
-        holdfast.sh("find", remote.folder, "-type", "f", "-delete")
+        # Who comes second would find the disk busy with what the first has written: so the order changes, and each starts clean.
+        first, second = (holdfast_run, plain_pipe) if number % 2 else (plain_pipe, holdfast_run)
+        took = {}
+        for side in (first, second):
+            holdfast.sh("find", remote.folder, "-type", "f", "-delete")
+            os.sync()
+            took[side] = side(remote, payload)
+        run, pipe = took[holdfast_run], took[plain_pipe]
         if number:  # the first of each warms the caches
             runs.append(run)
             pipes.append(pipe)

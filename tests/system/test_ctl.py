@@ -36,8 +36,8 @@ def test_a_job_from_its_document_to_its_end(document, remote):
     followed = ctl("start", "nightly", "--follow")
     shown = followed.stdout + followed.stderr
     assert "\r" not in shown and "\x1b" not in shown, "plain lines in a pipe"
-    [run] = ctl_json("runs", "--job", "nightly")["runs"]
-    assert run["result"] == "done" and run["id"] in shown
+    [run] = ctl_json("runs", "--job", "nightly")
+    assert run["result"] == "done" and run["outputPath"] in shown
     for name in (run["id"], run["id"][:8], "nightly"):
         assert run["outputPath"] in ctl("show", name).stdout
     assert "is whole" in ctl("log", "nightly").stdout

@@ -122,7 +122,7 @@ def test_destination_that_is_read_only(remote, job):
 
 
 def test_object_that_changes_at_the_destination_is_no_backup(remote, job):
-    with faults.rclone_held("false cat -- "):
+    with faults.rclone_held("cat --buffer-size=0"):
         run = holdfast.start(job)
         run.reaches(Phase="verifying")
         [name] = remote.objects()
@@ -140,7 +140,7 @@ def test_object_that_changes_at_the_destination_is_no_backup(remote, job):
 MOMENTS = {
     "preprocessing": (("backend", "features"), False),
     "before the upload": (("rcat", "--ignore-checksum"), False),
-    "verifying": (("false cat -- ",), False),
+    "verifying": (("cat --buffer-size=0",), False),
     "before the manifest": (("rcat -- ",), False),
     "after the manifest": (("cat --count",), True),
 }
