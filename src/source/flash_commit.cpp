@@ -319,7 +319,8 @@ void checkOutCommit(const FlashPlace& place, const std::string& hash, const fs::
     const auto commit = lookUpCommit(repository.get(), hash);
     const auto tree = git::own<git::Tree>(&git_commit_tree, what, commit.get());
 
-    git_checkout_options options = GIT_CHECKOUT_OPTIONS_INIT;
+    git_checkout_options options;
+    git_checkout_options_init(&options, GIT_CHECKOUT_OPTIONS_VERSION);
     const auto target = folder.string();
     options.checkout_strategy = GIT_CHECKOUT_FORCE | GIT_CHECKOUT_DONT_UPDATE_INDEX | GIT_CHECKOUT_DONT_WRITE_INDEX;
     options.disable_filters = 1;

@@ -297,7 +297,8 @@ FlashPlace findFlash(const fs::path& gitPath) {
 
 void initFlash(const FlashPlace& place, const fs::path& draft) {
     git::useLibrary();
-    git_repository_init_options options = GIT_REPOSITORY_INIT_OPTIONS_INIT;
+    git_repository_init_options options;
+    git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
     options.flags = GIT_REPOSITORY_INIT_MKDIR | GIT_REPOSITORY_INIT_NO_REINIT;
     options.initial_head = "master";
     git::own<git::Repository>(&git_repository_init_ext,
