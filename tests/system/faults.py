@@ -33,6 +33,16 @@ def rclone_held(*words):
             let_go()
 
 
+@contextlib.contextmanager
+def mounted(folder, options):
+    """A tmpfs over the folder: small, or read-only."""
+    holdfast.sh("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder)
+    try:
+        yield
+    finally:
+        holdfast.sh("umount", folder)
+
+
 def let_go():
     HELD.unlink(missing_ok=True)
 

@@ -6,6 +6,7 @@ import pty
 import subprocess
 import time
 
+import faults
 import holdfast
 import pytest
 
@@ -133,11 +134,8 @@ def test_remotes(remote):
     assert report["streams"] and report["writable"] and "sha256" in report["hashes"] and report["free"] > 0
     assert remote.files() == [], "the test object is removed"
     ctl("remote", "check", "nosuch", status=1)
-    holdfast.sh("mount", "-t", "tmpfs", "-o", "ro", "tmpfs", remote.folder)
-    try:
+    with faults.mounted(remote.folder, "ro"):
         assert "read-only" in ctl("remote", "check", remote.name, status=1).stdout
-    finally:
-        holdfast.sh("umount", remote.folder)
 
 
 @pytest.mark.parametrize("command", [

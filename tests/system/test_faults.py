@@ -96,29 +96,18 @@ def test_remote_that_is_gone_is_named(remote, job):
     assert nothing_there(remote)
 
 
-def mounted(folder, options):
-    holdfast.sh("mount", "-t", "tmpfs", "-o", options, "tmpfs", folder)
-    return folder
-
-
 def test_destination_that_fills_up(remote, slow):
-    mounted(remote.folder, "size=4M")
-    try:
+    with faults.mounted(remote.folder, "size=4M"):
         last = holdfast.start(slow).wait()
         assert last["State"] == "failed" and "no space left" in last["Error"], last
         assert nothing_there(remote)
-    finally:
-        holdfast.sh("umount", remote.folder)
 
 
 def test_destination_that_is_read_only(remote, job):
-    mounted(remote.folder, "ro")
-    try:
+    with faults.mounted(remote.folder, "ro"):
         last = holdfast.start(job).wait()
         assert last["State"] == "failed" and "read-only" in last["Error"], last
         assert nothing_there(remote)
-    finally:
-        holdfast.sh("umount", remote.folder)
 
 
 def test_object_that_changes_at_the_destination_is_no_backup(remote, job):
