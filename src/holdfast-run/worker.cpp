@@ -26,8 +26,6 @@ LedgerHeader headerOf(const Plan& plan) {
             .host = plan.host,
             .rcloneConfig = plan.settings.rcloneConfig.string(),
             .outputPath = plan.outputPath(),
-            .objectPath = plan.objectPath(),
-            .remoteName = plan.job.remoteName,
             .kind = plan.kind(),
             .sourceType = toString(plan.job.sourceType()),
             .maxAttempts = plan.settings.maxAttempts,

@@ -31,8 +31,6 @@ struct LedgerHeader {
     std::string host;
     std::string rcloneConfig;
     std::string outputPath;
-    std::string objectPath;
-    std::string remoteName;
     std::string kind;
     std::string sourceType;
     std::uint32_t maxAttempts = 0;

@@ -127,8 +127,6 @@ class DispatcherTest : public testing::Test {
                                           .host = "h",
                                           .rcloneConfig = "/etc/holdfast/rclone.conf",
                                           .outputPath = "local:backups/x",
-                                          .objectPath = "backups/x",
-                                          .remoteName = "local",
                                           .kind = "streaming",
                                           .sourceType = "flash",
                                           .maxAttempts = 3,

@@ -17,8 +17,6 @@ LedgerHeader someHeader() {
             .host = "box",
             .rcloneConfig = "/etc/holdfast/rclone.conf",
             .outputPath = "b2:x/y.tar",
-            .objectPath = "x/y.tar",
-            .remoteName = "b2",
             .kind = "streaming",
             .sourceType = "flash",
             .maxAttempts = 3,
