@@ -147,8 +147,8 @@ Manifest manifestOf(const Plan& plan, const Source& source, const Uploaded& uplo
     manifest.source = toString(plan.job.sourceType());
     manifest.startedAt = plan.startedAt;
     manifest.finishedAt = nowUSec();
-    manifest.stream = {uploaded.format, plan.job.compressionLevel() ? "zstd" : "none", sent.streamSize,
-                       sent.streamSha256};
+    manifest.stream = Manifest::Stream{uploaded.format, plan.job.compressionLevel() ? "zstd" : "none", sent.streamSize,
+                                       sent.streamSha256};
     manifest.objects.push_back({plan.objectName, sent.objectSize, sent.objectSha256});
     manifest.sourceFields = source.manifest();
     manifest.tools = {{"holdfast", HOLDFAST_VERSION}, {"rclone", rcloneVersion}};
@@ -157,7 +157,7 @@ Manifest manifestOf(const Plan& plan, const Source& source, const Uploaded& uplo
 
 /// The commit point: once the manifest is up, the run is a backup.
 awaitable<void> commit(const Rclone& rclone, const Plan& plan, Ledger& ledger, const Manifest& manifest) {
-    const auto object = plan.job.remoteName + ":" + plan.manifestPath();
+    const auto object = plan.manifestPath();
     ledger.acquire(manifestKind, {{"object", object}});
     co_await attempt(plan.settings, "Manifest",
                      [&](std::uint32_t) { return rclone.write(object, serialize(manifest)); });

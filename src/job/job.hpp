@@ -88,6 +88,8 @@ struct Job {
     [[nodiscard]] std::optional<int> compressionLevel() const;
     /// Whether the source is streamed (`rclone rcat`) or copied (`rclone copy`).
     [[nodiscard]] bool streams() const;
+    /// Whether it is copied straight into destinationPath, over what an earlier run copied there.
+    [[nodiscard]] bool mirrors() const { return sourceType() == SourceType::None && layout == "mirror"; }
 };
 
 /// One thing that is wrong with a job document.

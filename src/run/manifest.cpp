@@ -7,6 +7,33 @@
 
 namespace holdfast {
 
+namespace {
+
+nlohmann::json toJson(const Manifest::Stream& stream) {
+    return {{"format", stream.format},
+            {"compression", stream.compression},
+            {"size", stream.size},
+            {"sha256", stream.sha256}};
+}
+
+nlohmann::json toJson(const Manifest::Copy& copy) {
+    return {{"layout", copy.layout}, {"files", copy.files}, {"bytes", copy.bytes}, {"hash", copy.hash}};
+}
+
+void readContent(const nlohmann::json& json, Manifest& m) {
+    if (const auto stream = json.find("stream"); stream != json.end()) {
+        m.stream =
+            Manifest::Stream{stream->at("format"), stream->at("compression"), stream->at("size"), stream->at("sha256")};
+    }
+    if (const auto copy = json.find("copy"); copy != json.end()) {
+        m.copy = Manifest::Copy{copy->at("layout"), copy->at("files"), copy->at("bytes"), copy->at("hash")};
+    }
+    for (const auto& o : json.at("objects")) m.objects.push_back({o.at("name"), o.at("size"), o.at("sha256")});
+    if (m.stream.has_value() == m.copy.has_value()) throw Error("The manifest is of neither a stream nor a copy.");
+}
+
+} // namespace
+
 std::string serialize(const Manifest& m) {
     auto objects = nlohmann::json::array();
     for (const auto& o : m.objects) objects.push_back({{"name", o.name}, {"size", o.size}, {"sha256", o.sha256}});
@@ -17,13 +44,10 @@ std::string serialize(const Manifest& m) {
                         {"source", m.source},
                         {"startedAt", m.startedAt},
                         {"finishedAt", m.finishedAt},
-                        {"stream",
-                         {{"format", m.stream.format},
-                          {"compression", m.stream.compression},
-                          {"size", m.stream.size},
-                          {"sha256", m.stream.sha256}}},
                         {"objects", std::move(objects)},
                         {"tools", m.tools}};
+    if (m.stream) json["stream"] = toJson(*m.stream);
+    if (m.copy) json["copy"] = toJson(*m.copy);
     if (!m.sourceFields.is_null()) json[m.source] = m.sourceFields;
     return json.dump(2) + "\n";
 }
@@ -42,9 +66,7 @@ Manifest parseManifest(const std::string& text) {
         json.at("source").get_to(m.source);
         json.at("startedAt").get_to(m.startedAt);
         json.at("finishedAt").get_to(m.finishedAt);
-        const auto& stream = json.at("stream");
-        m.stream = {stream.at("format"), stream.at("compression"), stream.at("size"), stream.at("sha256")};
-        for (const auto& o : json.at("objects")) m.objects.push_back({o.at("name"), o.at("size"), o.at("sha256")});
+        readContent(json, m);
         if (const auto fields = json.find(m.source); fields != json.end()) m.sourceFields = *fields;
         m.tools = json.value("tools", nlohmann::json::object());
         if (!isId(m.run) || m.objects.empty()) throw Error("The manifest names no run or no object.");

@@ -3,6 +3,7 @@
 #include "util/time.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,12 @@ struct Manifest {
         std::uint64_t size = 0;  ///< of what the producer wrote
         std::string sha256;
     };
+    struct Copy {
+        std::string layout; ///< "mirror": in the manifest's own folder; "versions": in a folder beside it, named as it
+        std::uint64_t files = 0;
+        std::uint64_t bytes = 0;
+        std::string hash; ///< rclone's name of the hash in the list of files; empty if the remote keeps none
+    };
     struct Object {
         std::string name; ///< beside the manifest
         std::uint64_t size = 0;
@@ -30,8 +37,10 @@ struct Manifest {
     std::string source;
     USec startedAt = 0;
     USec finishedAt = 0;
-    Stream stream;
-    std::vector<Object> objects; ///< in the order in which they make the stream
+    std::optional<Stream> stream; ///< either this
+    std::optional<Copy> copy;     ///< or this
+    /// Of a stream: in the order in which they make it. Of a copy: the list of its files (transfer/file_list.hpp).
+    std::vector<Object> objects;
     nlohmann::json sourceFields; ///< what only this source has, under the source's name; null = none
     nlohmann::json tools = nlohmann::json::object();
 };

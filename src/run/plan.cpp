@@ -18,11 +18,15 @@ std::string hostName() {
 }
 
 std::string objectNameFor(const Job& job, const std::string& id, USec queuedAt) {
+    if (job.mirrors()) return {};
     const std::string base = fmt::format("{}-{}-{}", job.name, utcStamp(queuedAt), id.substr(0, 8));
     if (!job.streams()) return base;
     const char* format = job.sourceType() == SourceType::Zfs ? "zfs" : "tar";
     return fmt::format("{}.{}{}", base, format, job.compressionLevel() ? ".zst" : "");
 }
+
+/// What the names of manifest and list begin with.
+std::string baseName(const Plan& plan) { return plan.objectName.empty() ? plan.job.name + ".mirror" : plan.objectName; }
 
 nlohmann::json settingsToJson(const Settings& s) {
     return {{"rcloneConfig", s.rcloneConfig.string()},
@@ -48,11 +52,16 @@ Settings settingsFromJson(const nlohmann::json& json) {
 
 } // namespace
 
-std::string Plan::objectPath() const {
-    return job.destinationPath.empty() ? objectName : job.destinationPath + "/" + objectName;
+std::string Plan::atDestination(const std::string& name) const {
+    const auto folder = job.remoteName + ":" + job.destinationPath;
+    return name.empty() || job.destinationPath.empty() ? folder + name : folder + "/" + name;
 }
 
-std::string Plan::outputPath() const { return job.remoteName + ":" + objectPath(); }
+std::string Plan::outputPath() const { return atDestination(objectName); }
+
+std::string Plan::manifestPath() const { return atDestination(baseName(*this) + ".manifest.json"); }
+
+std::string Plan::fileListName() const { return baseName(*this) + ".files.jsonl"; }
 
 Plan planRun(Job job, const Settings& settings, std::uint32_t startedByUid) {
     Plan plan{.id = newId(),

@@ -23,16 +23,20 @@ struct Plan {
     USec queuedAt = 0;
     USec startedAt = 0; ///< when the unit was asked for; 0 while the run waits
     std::string host;
-    std::string objectName; ///< of a stream: "<job>-<UTC>-<id8>.tar.zst", below the job's destinationPath
+    /// Below the job's destinationPath: the object of a stream ("<job>-<UTC>-<id8>.tar.zst") or the folder of a version
+    /// ("<job>-<UTC>-<id8>"). Empty for a mirror, which is the destinationPath itself.
+    std::string objectName;
 
     /// "streaming" or "copy", the seed's two kinds.
     [[nodiscard]] std::string kind() const { return job.streams() ? "streaming" : "copy"; }
-    /// Path of the object below the remote's root: destinationPath and objectName.
-    [[nodiscard]] std::string objectPath() const;
-    /// The manifest beside it.
-    [[nodiscard]] std::string manifestPath() const { return objectPath() + ".manifest.json"; }
-    /// "remote:path/of/object", as rclone takes it.
+    /// "remote:path" of what is backed up, as rclone takes it.
     [[nodiscard]] std::string outputPath() const;
+    /// "remote:path" of the manifest, beside it; of a mirror's, "<job>.mirror.manifest.json" in it.
+    [[nodiscard]] std::string manifestPath() const;
+    /// The name of the list of a copy's files, which lies beside the manifest.
+    [[nodiscard]] std::string fileListName() const;
+    /// "remote:path" of what lies in destinationPath with this name; of the folder itself for an empty one.
+    [[nodiscard]] std::string atDestination(const std::string& name) const;
 };
 
 Plan planRun(Job job, const Settings& settings, std::uint32_t startedByUid);

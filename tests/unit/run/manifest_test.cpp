@@ -15,7 +15,7 @@ Manifest someManifest() {
     m.source = "zfs";
     m.startedAt = 1;
     m.finishedAt = 2;
-    m.stream = {"zfs-send", "zstd", 1000, "aa"};
+    m.stream = Manifest::Stream{"zfs-send", "zstd", 1000, "aa"};
     m.objects = {{"nightly.zfs.zst", 900, "bb"}};
     m.sourceFields = {{"dataset", "tank"}};
     return m;
@@ -24,11 +24,29 @@ Manifest someManifest() {
 TEST(Manifest, comesBackAsItWasWritten) {
     const auto read = parseManifest(serialize(someManifest()));
     EXPECT_EQ(read.run, someManifest().run);
-    EXPECT_EQ(read.stream.size, 1000U);
-    EXPECT_EQ(read.stream.compression, "zstd");
+    ASSERT_TRUE(read.stream);
+    EXPECT_EQ(read.stream->size, 1000U);
+    EXPECT_EQ(read.stream->compression, "zstd");
+    EXPECT_FALSE(read.copy);
     ASSERT_EQ(read.objects.size(), 1U);
     EXPECT_EQ(read.objects[0].sha256, "bb");
     EXPECT_EQ(read.sourceFields.at("dataset"), "tank");
+}
+
+TEST(Manifest, isOfAStreamOrOfACopy) {
+    auto copy = someManifest();
+    copy.stream.reset();
+    copy.copy = Manifest::Copy{"versions", 3, 4000, "md5"};
+    const auto read = parseManifest(serialize(copy));
+    EXPECT_FALSE(read.stream);
+    ASSERT_TRUE(read.copy);
+    EXPECT_EQ(read.copy->layout, "versions");
+    EXPECT_EQ(read.copy->files, 3U);
+    EXPECT_EQ(read.copy->bytes, 4000U);
+    EXPECT_EQ(read.copy->hash, "md5");
+
+    copy.copy.reset();
+    EXPECT_THROW(parseManifest(serialize(copy)), Error);
 }
 
 TEST(Manifest, cutShortIsNeverTakenForAWholeOne) {
