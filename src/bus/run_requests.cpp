@@ -37,7 +37,7 @@ HistoryFilter parseFilter(VariantMap map) {
 std::vector<std::string> liveRunsOf(const Dispatcher& dispatcher, const std::string& job) {
     std::vector<std::string> ids;
     for (const auto& [id, run] : dispatcher.runs()) {
-        if (run.plan.job.name == job && !run.finished()) ids.push_back(id);
+        if (run.plan.backsUp() && run.plan.job.name == job && !run.finished()) ids.push_back(id);
     }
     return ids;
 }

@@ -79,7 +79,7 @@ void Tree::runChanged(const Run& run) { showRun(run); }
 
 void Tree::runFinished(const Run& run) {
     const RunView& view = showRun(run).view();
-    rememberLastRun(view);
+    if (run.plan.backsUp()) rememberLastRun(view);
     services_.outbox.put([this, id = view.id, job = view.job, result = view.result] {
         manager_.emitRunFinished(id, runPath(id), job, result);
     });

@@ -54,6 +54,9 @@ struct NoneConfig {};
 
 using SourceConfig = std::variant<NoneConfig, ZfsConfig, FlashConfig, ScriptConfig, DockerConfig>;
 
+/// The configuration, with nothing set, of the source with this name. Throws `Error` for a name that is none.
+SourceConfig emptySourceConfig(const std::string& name);
+
 /// Resource limits of the run's unit, resolved from systemd's own spelling ("1G", "200%", "12h").
 struct Limits {
     std::optional<std::uint64_t> memoryMax;          ///< bytes

@@ -59,7 +59,7 @@ bool Dispatcher::Impl::takeResult(const std::string& id) {
 void Dispatcher::Impl::adopt(const std::string& id, bool unitLives) {
     Run& run = runs.at(id);
     Live& live = lives.at(id);
-    admission.adopt(id, run.plan.job.name, run.plan.job.streams());
+    admission.adopt(id, run.plan.lockName(), run.plan.streams());
     live.hasFolder = std::filesystem::exists(paths.live(id));
     live.cancelling = std::filesystem::exists(paths.cancel(id));
     // Until its state.json says more.
