@@ -53,6 +53,9 @@ class Source {
     /// The seed's PreprocessResult metadata, known after prepare(): gitCommitHash, snapshotName, …
     [[nodiscard]] virtual nlohmann::json metadata() const { return nlohmann::json::object(); }
 
+    /// The same, after a prepare() that failed.
+    [[nodiscard]] virtual nlohmann::json metadataOfFailure() const { return nlohmann::json::object(); }
+
     /// Fields for the manifest that only this source has, under the source's name ("zfs": {…}); null = none.
     [[nodiscard]] virtual nlohmann::json manifest() const { return nullptr; }
 };
