@@ -75,7 +75,7 @@ awaitable<RemoteFeatures> streamableRemote(const Rclone& rclone, std::string rem
 awaitable<void> prepare(Source& source, const Plan& plan, Reporter& reporter) {
     const auto begin = nowUSec();
     auto work = withDeadline(source.prepare(), microseconds(plan.job.preprocessTimeout),
-                             fmt::format("Preparing the source took longer than preprocessTimeout ({}).",
+                             fmt::format("{} took longer than preprocessTimeout ({}).", source.preparing(),
                                          formatSpan(plan.job.preprocessTimeout)));
     const auto failure = co_await caught(std::move(work));
     if (failure) {

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <exception>
 #include <limits>
+#include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
@@ -120,7 +121,7 @@ void ScriptSource::makeFolders(const ScriptFile& script) {
     replaceFile(copy, script.content, Durability::Volatile);
     allow(copy, 0555);
 
-    ledger_.acquire(kinds::scriptOutput, {{"path", output_.string()}});
+    outputEntry_ = ledger_.acquire(kinds::scriptOutput, {{"path", output_.string()}});
     makePrivateFolder(output_);
     allow(output_, 0777); // its user is chosen when the unit starts; nobody else can reach the folder
 }
@@ -164,27 +165,31 @@ std::vector<ReadableMount> ScriptSource::readable(const ScriptFile& script) cons
     return mounts;
 }
 
+/// From here on the output may be worth a look when the run fails. Its entry comes before the unit's: what the unit
+/// writes to can go only once the unit is gone.
 awaitable<void> ScriptSource::run(ScriptUnit unit) {
-    const auto entry = ledger_.acquire(kinds::scriptUnit, {{"unit", unit_}});
     const auto executor = co_await asio::this_coro::executor;
     OwnBus bus(executor); // it holds the unit's result until it has been read
-    co_await start(bus.systemd(), unit);
+    const auto unbegun = std::exchange(
+        outputEntry_, ledger_.acquire(kinds::scriptOutput, {{"path", output_.string()}}, OnFailure::Keep));
+    ledger_.released(unbegun);
+    const auto entry = ledger_.acquire(kinds::scriptUnit, {{"unit", unit_}});
+    co_await start(bus.systemd(), scriptUnitProperties(unit));
     const auto end = co_await attend(bus.systemd(), unit.fileSizeMax);
     log_.takeWhatIsThere();
     co_await judge(bus.systemd(), end, unit);
     ledger_.released(entry);
 }
 
-/// A folder in which nothing has begun is not worth keeping.
-awaitable<void> ScriptSource::start(BusSystemd& systemd, ScriptUnit unit) {
-    auto properties = scriptUnitProperties(unit);
+awaitable<void> ScriptSource::start(BusSystemd& systemd, UnitProperties properties) {
     auto starting = caught(systemd.start(unit_, std::move(properties)));
     const auto failure = co_await std::move(starting);
     log_.closeWrite();
-    if (!failure) {
-        ledger_.acquire(kinds::scriptOutput, {{"path", output_.string()}}, OnFailure::Keep);
-        co_return;
-    }
+    if (!failure) co_return;
+    co_await waitIfStopped(systemd);
+    // A folder in which nothing was begun is not worth keeping.
+    removeOfRun(output_, plan_.id);
+    ledger_.released(outputEntry_);
     UnitEnd end;
     try {
         end = co_await systemd.untilEnded(unit_);
@@ -198,6 +203,12 @@ awaitable<void> ScriptSource::start(BusSystemd& systemd, ScriptUnit unit) {
         why = explainStart(end, config_, e.what());
     }
     throw Error(why);
+}
+
+/// When the run's unit is to stop, the script's is stopped first, and only then are we told.
+awaitable<void> ScriptSource::waitIfStopped(BusSystemd& systemd) {
+    const bool stopped = co_await systemd.isBeingStopped(fmt::format("holdfast-run-{}.service", plan_.id));
+    if (stopped) co_await sleepFor(30s);
 }
 
 /// Waits for the end of the script, while its output is followed and measured.
@@ -224,14 +235,14 @@ awaitable<void> ScriptSource::judge(BusSystemd& systemd, UnitEnd end, ScriptUnit
         if (survivors(unit_).empty()) co_return;
         throw Error(fmt::format("{} left processes behind that cannot be ended.", nameOf(config_)));
     }
-    // With its run's unit, the script's is stopped first; that the run is to end comes to us only now.
-    const bool stopped = co_await systemd.isBeingStopped(fmt::format("holdfast-run-{}.service", plan_.id));
-    if (stopped) co_await sleepFor(30s);
+    co_await waitIfStopped(systemd);
     const auto use = folderUse(output_, Stop{});
     std::string full;
     if (use.largestFile >= unit.fileSizeMax) full = " Its output reached the size that it may have.";
     throw Error(explanation + full + lastWords());
 }
+
+std::string ScriptSource::preparing() const { return nameOf(config_); }
 
 std::string ScriptSource::lastWords() const {
     auto lines = log_.lastLines();

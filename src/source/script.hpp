@@ -22,6 +22,7 @@ class ScriptSource : public Source {
 
     awaitable<void> prepare() override;
     Upload upload() override;
+    [[nodiscard]] std::string preparing() const override;
     [[nodiscard]] nlohmann::json metadata() const override;
     [[nodiscard]] nlohmann::json metadataOfFailure() const override { return metadata(); }
     [[nodiscard]] nlohmann::json manifest() const override;
@@ -32,7 +33,8 @@ class ScriptSource : public Source {
     [[nodiscard]] ScriptUnit unitOf(const ScriptFile& script, USec began) const;
     [[nodiscard]] std::vector<ReadableMount> readable(const ScriptFile& script) const;
     awaitable<void> run(ScriptUnit unit);
-    awaitable<void> start(BusSystemd& systemd, ScriptUnit unit);
+    awaitable<void> start(BusSystemd& systemd, UnitProperties properties);
+    awaitable<void> waitIfStopped(BusSystemd& systemd);
     awaitable<UnitEnd> attend(BusSystemd& systemd, std::uint64_t outputMax);
     awaitable<void> judge(BusSystemd& systemd, UnitEnd end, ScriptUnit unit);
     [[nodiscard]] std::string lastWords() const;
@@ -48,6 +50,7 @@ class ScriptSource : public Source {
     std::string unit_;
     std::filesystem::path folder_; ///< scratch: the script as it was looked at, and its output
     std::filesystem::path output_;
+    std::uint64_t outputEntry_ = 0; ///< in the ledger
     std::optional<int> exitCode_;
 };
 

@@ -44,6 +44,9 @@ class Source {
     /// preprocessTimeout, which cancels the coroutine. Throws `Error`.
     virtual awaitable<void> prepare() = 0;
 
+    /// What prepare() spends its time on, as the beginning of a sentence.
+    [[nodiscard]] virtual std::string preparing() const { return "Preparing the source"; }
+
     /// What to upload; asked once for each attempt, after prepare().
     virtual Upload upload() = 0;
 

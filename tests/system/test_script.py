@@ -271,7 +271,7 @@ def test_timeout_of_the_script(remote):
 
 def test_timeout_of_the_preparation_names_the_script(remote):
     last = failed(remote, "sleep 60", preprocessTimeout=3)
-    assert "Script '/" in last["Error"] and "longer than preprocessTimeout" in last["Error"], last["Error"]
+    assert last["Error"].startswith("Script '/") and "took longer than preprocessTimeout" in last["Error"], last["Error"]
 
 
 def test_script_that_ignores_sigterm_is_killed(remote):
@@ -454,6 +454,7 @@ def test_cancel_whatever_the_script_makes_of_it(remote, trap):
 
 def test_unit_that_somebody_else_stops(remote):
     run = at_the_script(remote)
+    holdfast.eventually(lambda: holdfast.unit(script_unit(run), "ActiveState")["ActiveState"] == "active")
     holdfast.sh("systemctl", "stop", script_unit(run))
     last = run.wait()
     assert last["State"] == "failed" and "SIGTERM" in last["Error"] and remote.files() == [], last
