@@ -3,6 +3,7 @@
 #include "source/flash.hpp"
 #include "source/git_lock.hpp"
 #include "source/kinds.hpp"
+#include "source/plain.hpp"
 #include "source/scratch.hpp"
 #include "source/script.hpp"
 #include "source/zfs.hpp"
@@ -15,6 +16,8 @@ namespace holdfast {
 
 std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger& ledger) {
     switch (plan.job.sourceType()) {
+    case SourceType::None:
+        return std::make_unique<PlainSource>(plan);
     case SourceType::Flash:
         return std::make_unique<FlashSource>(plan, paths, ledger);
     case SourceType::Zfs:

@@ -31,7 +31,9 @@ struct RemoteFeatures {
     bool streams = false;            ///< has PutStream: else rcat would spool the whole stream to a temporary folder
     std::vector<std::string> hashes; ///< rclone's names, lower case
     bool about = false;
-    bool local = false; ///< a disk of this machine, perhaps behind an alias
+    bool local = false;    ///< a disk of this machine, perhaps behind an alias
+    bool slowHash = false; ///< hashes are not kept, but computed from the whole object when asked for
+    std::string root{};    ///< of a local one: the folder that the remote's paths begin at
 };
 
 /// What lies at the destination.
@@ -63,6 +65,8 @@ class Rclone {
     awaitable<void> write(std::string object, std::string content) const;
     /// Removes the object; one that is not there is fine.
     awaitable<void> remove(std::string object) const;
+    /// Removes the folder with all that is in it; one that is not there is fine.
+    awaitable<void> purge(std::string folder) const;
     /// Names and types of all remotes, without anything secret.
     awaitable<std::map<std::string, std::string>> remotes() const;
     /// Total, used and free bytes, as far as the remote tells.
@@ -71,7 +75,7 @@ class Rclone {
 
   private:
     awaitable<ChildOutput> ask(std::vector<std::string> arguments, std::chrono::microseconds deadline,
-                               std::string input = {}) const;
+                               std::string input = {}, std::size_t limit = 16 * 1024 * 1024) const;
 
     std::filesystem::path config_;
 };

@@ -2,6 +2,7 @@
 
 #include "transfer/compressor.hpp"
 #include "transfer/digest.hpp"
+#include "transfer/stall.hpp"
 #include "util/async.hpp"
 #include "util/child.hpp"
 #include "util/format.hpp"
@@ -139,16 +140,6 @@ awaitable<void> feed(const StreamSpec& spec, Pipe& pipe, Child& producer, Child&
     pipe.close(); // the gate opens: only now may rclone take what it has for the whole
     if (const auto status = co_await rclone.wait(); !status.ok()) {
         throw rcloneFailure(doing, status, rclone.errorTail());
-    }
-}
-
-/// Returns when no byte has moved for `limit`. rclone's own --timeout is for idle connections only and has let uploads
-/// hang for hours (rclone issue 9841).
-awaitable<void> untilStalled(const Progress& progress, microseconds limit) {
-    while (true) {
-        const auto idle = progress.idle(Progress::Clock::now());
-        if (idle >= limit) co_return;
-        co_await sleepFor(limit - idle);
     }
 }
 
