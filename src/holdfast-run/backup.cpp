@@ -30,9 +30,14 @@ void refuseSpooling(const Plan& plan, const RemoteFeatures& features) {
 
 awaitable<void> prepare(Source& source, const Plan& plan, Reporter& reporter) {
     const auto begin = nowUSec();
-    co_await withDeadline(source.prepare(), microseconds(plan.job.preprocessTimeout),
-                          fmt::format("Preparing the source took longer than preprocessTimeout ({}).",
-                                      formatSpan(plan.job.preprocessTimeout)));
+    auto work = withDeadline(source.prepare(), microseconds(plan.job.preprocessTimeout),
+                             fmt::format("{} took longer than preprocessTimeout ({}).", source.preparing(),
+                                         formatSpan(plan.job.preprocessTimeout)));
+    const auto failure = co_await caught(std::move(work));
+    if (failure) {
+        reporter.metadata(source.metadataOfFailure());
+        std::rethrow_exception(failure);
+    }
     reporter.metadata(source.metadata());
     reporter.metadata({{"processingTimeMs", (nowUSec() - begin) / 1000}});
 }

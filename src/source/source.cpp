@@ -5,6 +5,7 @@
 #include "source/kinds.hpp"
 #include "source/plain.hpp"
 #include "source/scratch.hpp"
+#include "source/script.hpp"
 #include "source/zfs.hpp"
 #include "source/zfs_snapshot.hpp"
 #include "util/error.hpp"
@@ -21,6 +22,8 @@ std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger&
         return std::make_unique<FlashSource>(plan, paths, ledger);
     case SourceType::Zfs:
         return std::make_unique<ZfsSource>(plan, paths, ledger);
+    case SourceType::Script:
+        return std::make_unique<ScriptSource>(plan, paths, ledger);
     default:
         break;
     }
@@ -32,7 +35,7 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
 
     if (entry.kind == kinds::gitLock)
         undoGitLock(entry.what, header.id);
-    else if (entry.kind == kinds::scratch)
+    else if (entry.kind == kinds::scratch || entry.kind == kinds::scriptOutput)
         removeOfRun(path(), header.id);
     else if (entry.kind == kinds::cacheFile)
         removeOfRun(path(), header.id);
@@ -42,6 +45,8 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
         co_await undoSnapshot(entry.what, header.id);
     else if (entry.kind == kinds::hold)
         co_await undoHold(entry.what, header.id);
+    else if (entry.kind == kinds::scriptUnit)
+        co_await undoScriptUnit(entry.what, header.id);
     else
         co_return false;
     co_return true;
