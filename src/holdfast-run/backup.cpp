@@ -175,6 +175,7 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
 
     const auto uploaded = co_await upload(rclone, plan, *source, features, ledger, reporter, limiter);
     co_await source->doneReading();
+    reporter.metadata(source->metadata());
 
     reporter.phase("verifying");
     co_await attempt(plan.settings, "Verification",
