@@ -16,7 +16,9 @@ namespace {
 constexpr std::uint64_t block = 512;
 constexpr std::uint64_t headers = 3 * block; // of a member in POSIX format: its own, and the times with their fractions
 
-std::uint64_t roundUp(std::uint64_t size) { return (size + block - 1) / block * block; }
+constexpr std::uint64_t record = 64 * block; // what tar writes at once
+
+std::uint64_t roundUp(std::uint64_t size, std::uint64_t unit) { return (size + unit - 1) / unit * unit; }
 
 class SizeCounter {
   public:
@@ -27,9 +29,9 @@ class SizeCounter {
         if (!S_ISREG(info.st_mode)) return;
         if (info.st_nlink > 1 && !linked_.emplace(info.st_dev, info.st_ino).second) return;
         const auto onDisk = static_cast<std::uint64_t>(info.st_blocks) * block;
-        total_ += std::min(roundUp(static_cast<std::uint64_t>(info.st_size)), onDisk); // holes are left out
+        total_ += std::min(roundUp(static_cast<std::uint64_t>(info.st_size), block), onDisk); // holes are left out
     }
-    [[nodiscard]] std::uint64_t total() const { return total_; }
+    [[nodiscard]] std::uint64_t total() const { return roundUp(total_ + 2 * block, record); }
 
   private:
     std::uint64_t total_ = 0;
