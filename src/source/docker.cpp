@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr auto measureLimit = 1min;
 constexpr auto longPatience = 30s; // with an engine that was restarted while the volumes were read
 
 std::string textOf(const std::exception_ptr& failure) {
@@ -24,6 +25,10 @@ std::string textOf(const std::exception_ptr& failure) {
     } catch (const std::exception& e) {
         return e.what();
     }
+}
+
+void addOnce(std::vector<std::string>& names, const std::string& name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
 }
 
 template<typename List, typename Text>
@@ -42,7 +47,7 @@ DockerSource::DockerSource(const Plan& plan, Ledger& ledger)
 awaitable<void> DockerSource::prepare() {
     engine_.emplace(Engine::findSocket(config_.engineSocket));
     survey_ = co_await surveyEngine(*engine_, config_);
-    co_await background_.run([this](const Stop& stop) { estimate_ = sizeOfVolumes(survey_.volumes, stop); });
+    co_await measure();
     for (const auto& container : survey_.toStop) {
         auto stopped = co_await stopForRun(*engine_, container, ledger_);
         if (stopped.killed) killed_.push_back(container.name);
@@ -51,28 +56,38 @@ awaitable<void> DockerSource::prepare() {
     demandSameFolders(survey_.volumes);
 }
 
+/// An estimate is not worth a failure: where there are too many files to look at, a rough one must do.
+awaitable<void> DockerSource::measure() {
+    std::function<void(const Stop&)> work = [this](const Stop& stop) {
+        estimate_ = sizeOfVolumes(survey_.volumes, stop);
+    };
+    try {
+        co_await withDeadline(background_.run(std::move(work)), measureLimit, "There are too many files to measure.");
+    } catch (const TimedOut&) {
+        estimate_ = usedWhereVolumesLie(survey_.volumes);
+    }
+}
+
 Upload DockerSource::upload() { return tarOfVolumes(survey_.volumes, estimate_); }
 
 awaitable<void> DockerSource::doneReading() {
-    // Nobody may wait for the answer: the containers start whatever it is.
-    const auto disturbed = co_await caught(findWhoWroteMeanwhile());
+    co_await findWhoRunsMeanwhile();
     co_await startContainers();
-    if (disturbed) std::rethrow_exception(disturbed);
+    if (disturbers_.empty()) co_return;
+    throw Error(fmt::format("Somebody started {} while the volumes were read, so the copy may not be whole. See that "
+                            "nothing starts these containers during the backup.",
+                            fmt::join(disturbers_, ", ")));
 }
 
 /// A container that was started behind our back, by a person or by an engine that came back, may have written.
-awaitable<void> DockerSource::findWhoWroteMeanwhile() {
+awaitable<void> DockerSource::findWhoRunsMeanwhile() {
     std::vector<EngineListed> running;
     try {
         running = co_await engine_->running();
-    } catch (const std::exception&) {
-        co_return; // no engine, or a sick one: startContainers() says so, or finds it well again
+    } catch (const Error&) {
+        co_return; // the containers are started whatever the engine says; startContainers() waits for it
     }
-    const auto writers = writersOf(survey_.volumes, running);
-    if (writers.empty()) co_return;
-    throw Error(fmt::format("Somebody started {} while the volumes were read, so the copy may not be whole. See that "
-                            "nothing starts these containers during the backup.",
-                            joined(writers, [](const EngineListed& writer) { return writer.name; })));
+    for (const auto& writer : writersOf(survey_.volumes, running)) addOnce(disturbers_, writer.name);
 }
 
 /// In the opposite order. One that does not start keeps no other from it, and stays in the ledger.
@@ -86,6 +101,7 @@ awaitable<void> DockerSource::startContainers() {
         try {
             const auto outcome = co_await startAgain(*engine_, stopped.container, patience);
             if (outcome == Restart::WasRemoved) removed_.push_back(stopped.container.name);
+            if (outcome == Restart::WasStarted) addOnce(disturbers_, stopped.container.name);
             ledger_.released(stopped.entry);
         } catch (...) {
             failure = std::current_exception();

@@ -25,8 +25,9 @@ class DockerSource : public Source {
     [[nodiscard]] nlohmann::json manifest() const override;
 
   private:
+    awaitable<void> measure();
+    awaitable<void> findWhoRunsMeanwhile();
     awaitable<void> startContainers();
-    awaitable<void> findWhoWroteMeanwhile();
 
     const DockerConfig& config_;
     Ledger& ledger_;
@@ -36,8 +37,9 @@ class DockerSource : public Source {
     DockerSurvey survey_;
     std::uint64_t estimate_ = 0;
     std::vector<StoppedContainer> stopped_;
-    std::vector<std::string> killed_;  ///< containers that did not end in time when they were told to
-    std::vector<std::string> removed_; ///< containers that were removed while they were stopped
+    std::vector<std::string> killed_;     ///< containers that did not end in time when they were told to
+    std::vector<std::string> disturbers_; ///< containers that somebody started while the volumes were read
+    std::vector<std::string> removed_;    ///< containers that were removed while they were stopped
 };
 
 } // namespace holdfast

@@ -96,13 +96,19 @@ awaitable<StoppedContainer> stopForRun(Engine engine, EngineContainer container,
     co_return result;
 }
 
-awaitable<Restart> startAgain(Engine engine, EngineContainer container, std::chrono::microseconds patience) {
+awaitable<Restart> startAgain(Engine engine, EngineContainer stopped, std::chrono::microseconds patience) {
     auto outcome = Restart::WasRemoved;
+    bool asked = false; // then the engine may have done it before it went away
     std::function<awaitable<void>()> step = [&]() -> awaitable<void> {
-        const auto now = co_await engine.container(container.id);
-        if (!now) co_return;
-        outcome = now->running ? Restart::RanAlready : Restart::Started;
-        if (!now->running) co_await engine.start(container.id, container.name);
+        const auto now = co_await engine.container(stopped.id);
+        if (!now && !asked) co_return;
+        if (!asked && (now->running || now->startedAt != stopped.startedAt)) {
+            outcome = Restart::WasStarted;
+            co_return;
+        }
+        outcome = Restart::Started;
+        asked = true;
+        co_await engine.start(stopped.id, stopped.name);
     };
     co_await whileAway(std::move(step), patience);
     co_return outcome;

@@ -23,11 +23,15 @@ struct StoppedContainer {
 /// releases that. Throws `Error` naming the container if it does not stop or is running again at once.
 awaitable<StoppedContainer> stopForRun(Engine engine, EngineContainer container, Ledger& ledger);
 
-enum class Restart { Started, RanAlready, WasRemoved };
+enum class Restart {
+    Started,
+    WasStarted, ///< by somebody else, whether it still runs or not; left as it is
+    WasRemoved,
+};
 
 /// Starts it. Goes on trying for `patience` while no engine answers: one that is restarted is away for a while. Throws
 /// `Error` naming the container.
-awaitable<Restart> startAgain(Engine engine, EngineContainer container, std::chrono::microseconds patience);
+awaitable<Restart> startAgain(Engine engine, EngineContainer stopped, std::chrono::microseconds patience);
 
 /// Undo: the container runs again if the run has stopped it. One that is gone, that runs, or that somebody has started
 /// and stopped since, is left as it is. Throws `Error` naming the container if it does not start.

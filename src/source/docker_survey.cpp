@@ -155,6 +155,7 @@ VolumeToRead locateVolume(const EngineVolume& volume) {
                                 volume.name, volume.driver,
                                 found.folder.empty() ? "" : fmt::format(" (it names {})", found.folder.string())));
     }
+    found.folder = fs::canonical(found.folder); // tar would store a symlink, not what it points to
     found.device = info.st_dev;
     found.inode = info.st_ino;
     return found;

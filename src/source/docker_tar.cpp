@@ -1,11 +1,13 @@
 #include "source/docker_tar.hpp"
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 namespace holdfast {
 
@@ -68,6 +70,17 @@ std::uint64_t sizeOfVolumes(const std::vector<VolumeToRead>& volumes, const Stop
         }
     }
     return counter.total();
+}
+
+std::uint64_t usedWhereVolumesLie(const std::vector<VolumeToRead>& volumes) {
+    std::set<dev_t> seen;
+    std::uint64_t used = 0;
+    for (const auto& volume : volumes) {
+        struct statvfs info {};
+        if (!seen.insert(volume.device).second || ::statvfs(volume.folder.c_str(), &info) < 0) continue;
+        used += (info.f_blocks - info.f_bfree) * info.f_frsize;
+    }
+    return used;
 }
 
 Producer tarOfVolumes(const std::vector<VolumeToRead>& volumes, std::uint64_t size) {
