@@ -78,6 +78,7 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
         co_await uploadStream(backup, manifest);
     else
         co_await uploadCopy(backup, manifest);
+    reporter.metadata(source->metadata()); // it may know more now that it has been read
 
     const auto version = co_await rclone.version();
     identify(manifest, plan, *source, version);

@@ -17,6 +17,7 @@ namespace {
 
 /// Every undo is bounded: a cleanup that hangs would keep the machine from shutting down.
 constexpr auto undoLimit = 2min;
+constexpr auto urgentLimit = 1min;
 
 awaitable<void> undo(LedgerEntry entry, LedgerHeader header) {
     bool known = co_await undoTransferEntry(entry, header);
@@ -54,6 +55,29 @@ awaitable<std::string> giveBack(Ledger& ledger, LedgerEntry entry, bool failed) 
     }
 }
 
+/// As giveBack(), but a failure is logged and noted in `left`.
+awaitable<void> tryToGiveBack(Ledger& ledger, LedgerEntry entry, bool failed, std::vector<std::string>& left) {
+    auto failure = co_await giveBack(ledger, entry, failed);
+    if (failure.empty()) co_return;
+    logError(fmt::format("Could not give back \"{}\" {}: {}", entry.kind, entry.what.dump(), failure));
+    left.push_back(std::move(failure));
+}
+
+/// Gives back what others wait for, before the destination is asked about anything: that may take long. Bounded as a
+/// whole, so that there is time for the rest; what it leaves is for the next cleanup.
+awaitable<void> giveBackUrgent(Ledger& ledger, bool failed, std::vector<std::string>& left) {
+    const auto end = std::chrono::steady_clock::now() + urgentLimit;
+    const auto entries = ledger.outstanding();
+    for (const auto& entry : entries) {
+        if (!othersWaitFor(entry)) continue;
+        if (std::chrono::steady_clock::now() < end) {
+            co_await tryToGiveBack(ledger, entry, failed, left);
+        } else {
+            left.push_back(fmt::format("There was no time left to give back the {}.", entry.kind));
+        }
+    }
+}
+
 void writeResult(const Paths& paths, const std::string& id, RunState last, const Outcome& outcome, USec startedAt,
                  std::vector<std::string> kept) {
     last.state = stateOfResult(outcome.result);
@@ -70,6 +94,8 @@ void writeResult(const Paths& paths, const std::string& id, RunState last, const
 } // namespace
 
 awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcome outcome) {
+    std::vector<std::string> left;
+    co_await giveBackUrgent(ledger, outcome.result != "done", left);
     bool whole = outcome.result == "done"; // the worker has just read its manifest back
     std::string unknown;
     try {
@@ -79,17 +105,14 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
     }
     if (whole) outcome = {"done", ""};
 
-    std::vector<std::string> left;
     for (const auto& entry : ledger.outstanding()) {
+        if (othersWaitFor(entry)) continue; // in `left` already
         if (isUpload(entry) && whole) {
             ledger.released(entry.number);
         } else if (isUpload(entry) && !unknown.empty()) {
             left.push_back(unknown);
         } else {
-            auto failure = co_await giveBack(ledger, entry, outcome.result != "done");
-            if (failure.empty()) continue;
-            logError(fmt::format("Could not give back \"{}\" {}: {}", entry.kind, entry.what.dump(), failure));
-            left.push_back(std::move(failure));
+            co_await tryToGiveBack(ledger, entry, outcome.result != "done", left);
         }
     }
     for (const auto& failure : left) outcome.error += " Not cleaned up yet: " + failure;

@@ -9,7 +9,8 @@ constexpr auto scratchFolder = "scratch-folder"; ///< a folder that goes when it
 constexpr auto cacheFile = "cache-file";
 constexpr auto scriptOutput = "script output"; ///< a folder
 constexpr auto scriptUnit = "script-unit";
-constexpr auto snapshot = "snapshot"; ///< of ZFS
-constexpr auto hold = "hold";         ///< on a snapshot of ZFS
+constexpr auto snapshot = "snapshot";   ///< of ZFS
+constexpr auto hold = "hold";           ///< on a snapshot of ZFS
+constexpr auto container = "container"; ///< of Docker or Podman, which is stopped
 
 } // namespace holdfast::kinds

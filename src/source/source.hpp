@@ -66,6 +66,9 @@ class Source {
 /// The source that the plan's job asks for. `plan`, `paths` and `ledger` must outlive it.
 std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger& ledger);
 
+/// Whether something of this machine is out of service until the entry is undone: such entries go first.
+bool othersWaitFor(const LedgerEntry& entry);
+
 /// Undoes what a source wrote to the ledger. Idempotent; checks that the thing is ours; throws if it could not.
 /// Returns false for a kind that is not a source's.
 awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& header);
