@@ -72,12 +72,23 @@ awaitable<RemoteFeatures> streamableRemote(const Rclone& rclone, std::string rem
     co_return features;
 }
 
+/// Tells the source whether the backup that it would build on is still there.
+awaitable<void> lookForEarlier(const Rclone& rclone, const Settings& settings, Source& source) {
+    const auto object = source.earlierManifest();
+    if (!object) co_return;
+    std::optional<Manifest> manifest;
+    co_await attempt(settings, "Looking for the last backup",
+                     [&](std::uint32_t) -> awaitable<void> { manifest = co_await readManifest(rclone, *object); });
+    source.earlier(manifest);
+}
+
 awaitable<void> prepare(Source& source, const Plan& plan, Reporter& reporter) {
     const auto begin = nowUSec();
     co_await withDeadline(source.prepare(), microseconds(plan.job.preprocessTimeout),
                           fmt::format("Preparing the source took longer than preprocessTimeout ({}).",
                                       formatSpan(plan.job.preprocessTimeout)));
     reporter.metadata(source.metadata());
+    if (const auto notice = source.notice(); !notice.empty()) logNotice(notice);
     reporter.metadata({{"processingTimeMs", (nowUSec() - begin) / 1000}});
 }
 
@@ -152,6 +163,7 @@ Manifest manifestOf(const Plan& plan, const Source& source, const Uploaded& uplo
     manifest.objects.push_back({plan.objectName, sent.objectSize, sent.objectSha256});
     manifest.sourceFields = source.manifest();
     manifest.tools = {{"holdfast", HOLDFAST_VERSION}, {"rclone", rcloneVersion}};
+    manifest.tools.update(source.tools());
     return manifest;
 }
 
@@ -171,6 +183,7 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
     reporter.phase("preprocessing");
     const auto features = co_await streamableRemote(rclone, plan.job.remoteName);
     const auto source = makeSource(plan, paths, ledger);
+    co_await lookForEarlier(rclone, plan.settings, *source);
     co_await prepare(*source, plan, reporter);
 
     const auto uploaded = co_await upload(rclone, plan, *source, features, ledger, reporter, limiter);

@@ -1,13 +1,22 @@
 #pragma once
 
 #include "run/ledger.hpp"
+#include "run/manifest.hpp"
+#include "transfer/rclone.hpp"
 #include "util/asio.hpp"
+
+#include <optional>
+#include <string>
 
 namespace holdfast {
 
 /// Ledger kinds of what a transfer leaves at the destination.
 inline constexpr const char* objectKind = "object";
 inline constexpr const char* manifestKind = "manifest";
+
+/// The manifest that lies there; nothing if there is none or it was cut short: that is not a backup. Throws
+/// `TransferError` if the destination cannot be asked.
+awaitable<std::optional<Manifest>> readManifest(const Rclone& rclone, std::string object);
 
 /// Whether the run's manifest lies whole at the destination: the run is then a backup, whatever died after. Throws
 /// `TransferError` if the destination cannot be asked.
