@@ -19,15 +19,30 @@ namespace {
 constexpr auto undoLimit = 2min;
 constexpr auto urgentLimit = 1min;
 
-awaitable<void> undo(LedgerEntry entry, LedgerHeader header) {
-    bool known = co_await undoTransferEntry(entry, header);
-    if (!known) known = co_await undoSourceEntry(entry, header);
+/// Undoes the entry, or does the task that it is.
+awaitable<void> carryOut(LedgerEntry entry, LedgerHeader header) {
+    bool known = false;
+    if (entry.onCommit == OnCommit::Finish) {
+        known = co_await finishSourceEntry(entry, header);
+    } else {
+        known = co_await undoTransferEntry(entry, header);
+        if (!known) known = co_await undoSourceEntry(entry, header);
+    }
     if (!known)
         throw Error(fmt::format("This version of Holdfast does not know how to give back a \"{}\".", entry.kind));
 }
 
 bool isUpload(const LedgerEntry& entry) {
     return entry.kind == objectKind || entry.kind == folderKind || entry.kind == manifestKind;
+}
+
+/// Whether what becomes of the entry depends on whether the run is committed.
+bool awaitsVerdict(const LedgerEntry& entry) { return isUpload(entry) || entry.onCommit != OnCommit::Undo; }
+
+/// Whether nothing is to be done: the thing stays, or the task is void.
+bool isSettled(const LedgerEntry& entry, bool whole) {
+    if (whole) return isUpload(entry) || entry.onCommit == OnCommit::Keep;
+    return entry.onCommit == OnCommit::Finish;
 }
 
 /// Where the thing is, for people.
@@ -46,7 +61,7 @@ awaitable<std::string> giveBack(Ledger& ledger, LedgerEntry entry, bool failed) 
         co_return "";
     }
     try {
-        co_await withDeadline(undo(entry, ledger.header()), undoLimit,
+        co_await withDeadline(carryOut(entry, ledger.header()), undoLimit,
                               fmt::format("Giving back a \"{}\" took too long.", entry.kind));
         ledger.released(entry.number);
         co_return "";
@@ -107,10 +122,10 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
 
     for (const auto& entry : ledger.outstanding()) {
         if (othersWaitFor(entry)) continue; // in `left` already
-        if (isUpload(entry) && whole) {
+        if (awaitsVerdict(entry) && !unknown.empty()) {
+            if (left.empty() || left.back() != unknown) left.push_back(unknown);
+        } else if (isSettled(entry, whole)) {
             ledger.released(entry.number);
-        } else if (isUpload(entry) && !unknown.empty()) {
-            left.push_back(unknown);
         } else {
             co_await tryToGiveBack(ledger, entry, outcome.result != "done", left);
         }

@@ -25,6 +25,8 @@ struct ZfsConfig {
     std::optional<int> compressionLevel;
     bool recursive = false;
     bool raw = false;
+    bool incremental = false;
+    std::uint32_t fullEvery = 30; ///< of so many runs in a row that build on each other, the first sends everything
 };
 
 struct FlashConfig {

@@ -45,6 +45,10 @@ ZfsConfig zfsConfig(const json& object) {
     take(object, "compressionLevel", config.compressionLevel);
     take(object, "recursive", config.recursive);
     take(object, "raw", config.raw);
+    if (const auto incremental = object.find("incremental"); incremental != object.end()) {
+        take(*incremental, "enabled", config.incremental);
+        take(*incremental, "fullEvery", config.fullEvery);
+    }
     return config;
 }
 

@@ -23,6 +23,8 @@ struct Paths {
     [[nodiscard]] std::filesystem::path result(const std::string& id) const {
         return state / "runs" / id / "result.json";
     }
+    /// What the next run of a job may build on.
+    [[nodiscard]] std::filesystem::path base(const std::string& job) const { return state / "bases" / (job + ".json"); }
     [[nodiscard]] std::filesystem::path cache() const { return state / "cache"; }
     /// Scratch of one run, ledgered.
     [[nodiscard]] std::filesystem::path scratch(const std::string& id) const { return cache() / id; }

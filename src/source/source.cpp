@@ -9,6 +9,7 @@
 #include "source/scratch.hpp"
 #include "source/script.hpp"
 #include "source/zfs.hpp"
+#include "source/zfs_base.hpp"
 #include "source/zfs_snapshot.hpp"
 #include "util/error.hpp"
 
@@ -55,8 +56,16 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
         co_await undoScriptUnit(entry.what, header.id);
     else if (entry.kind == kinds::container)
         co_await undoStop(entry.what);
+    else if (entry.kind == kinds::bookmark)
+        co_await undoBookmark(entry.what);
     else
         co_return false;
+    co_return true;
+}
+
+awaitable<bool> finishSourceEntry(const LedgerEntry& entry, const LedgerHeader& header) {
+    if (entry.kind != kinds::base) co_return false;
+    co_await handOver(entry.what, header.job);
     co_return true;
 }
 
