@@ -76,7 +76,8 @@ struct Limits {
 struct Job {
     std::string name;
     bool enabled = true;
-    std::string schedule; ///< as written; empty: never by itself
+    std::string schedule;     ///< as written; empty: never by itself
+    USec randomizedDelay = 0; ///< the most by which a scheduled start is put off
     std::string remoteName;
     std::string destinationPath; ///< relative to the remote, without leading or trailing slash; may be empty
     std::string sourcePath;
