@@ -36,7 +36,7 @@ constexpr int exitExec = 203;
 constexpr int exitNamespace = 226;
 
 /// How much earlier than preprocessTimeout the script is ended, so that it is the script that is named.
-USec earlier(USec preprocessTimeout) { return std::min(usecPerSec, preprocessTimeout / 10); }
+USec marginOf(USec preprocessTimeout) { return std::min(usecPerSec, preprocessTimeout / 10); }
 
 std::string nameOf(const ScriptConfig& config) { return fmt::format("Script '{}'", config.scriptPath); }
 
@@ -143,7 +143,7 @@ ScriptUnit ScriptSource::unitOf(const ScriptFile& script, USec began) const {
     unit.limits = plan_.job.limits;
     unit.out = log_.write();
 
-    const auto gone = nowUSec() - began + earlier(plan_.job.preprocessTimeout);
+    const auto gone = nowUSec() - began + marginOf(plan_.job.preprocessTimeout);
     unit.timeout = plan_.job.preprocessTimeout - std::min(gone, plan_.job.preprocessTimeout - 1);
     if (config_.timeout) unit.timeout = std::min(unit.timeout, static_cast<USec>(*config_.timeout * 1e6));
     unit.timeout = std::max(unit.timeout, USec{1});
