@@ -550,7 +550,7 @@ def test_run_without_its_destination_keeps_no_container_down(engine, remote):
     """Containers come first: before the destination is asked for anything."""
     busy = Busy(engine, remote)
     run = busy.start_and_read()
-    with faults.rclone_held("cat"):
+    with faults.rclone_held("deletefile"):
         faults.kill_worker(run)
         assert runs_again(engine, busy.container, timeout=20)
         assert run["State"] not in holdfast.OVER
