@@ -63,6 +63,13 @@ std::vector<EngineMount> mountsIn(const json& object) {
     return mounts;
 }
 
+/// Podman calls a container that it was stopping when it was killed itself "stopping", and not running, for ever after:
+/// its processes live, and it can be stopped but not started.
+bool isRunning(const json& state) {
+    return flag(state, "Running") || flag(state, "Restarting") || flag(state, "Paused") ||
+           text(state, "Status") == "stopping";
+}
+
 EngineContainer containerIn(const json& object) {
     const auto& state = field(object, "State");
     const auto& config = field(object, "Config");
@@ -70,7 +77,7 @@ EngineContainer containerIn(const json& object) {
     container.id = text(object, "Id");
     container.name = withoutSlash(text(object, "Name"));
     container.image = text(config, "Image");
-    container.running = flag(state, "Running") || flag(state, "Restarting") || flag(state, "Paused");
+    container.running = isRunning(state);
     container.paused = flag(state, "Paused");
     container.removesItself = flag(field(object, "HostConfig"), "AutoRemove");
     container.exitCode = number<int>(state, "ExitCode").value_or(0);

@@ -46,7 +46,7 @@ class Engine:
         self.remove_all()
         self.stop()
         holdfast.sh("systemctl", "stop", "containerd.service", check=False)
-        holdfast.eventually(lambda: holdfast.sh("umount", "--recursive", self.store, check=False).returncode == 0, 10)
+        holdfast.sh("umount", "--lazy", "--recursive", self.store)
 
     def start(self):
         holdfast.sh("systemctl", "reset-failed", f"{self.name}.service", check=False)

@@ -130,6 +130,12 @@ TEST_F(EngineTest, ContainerInACrashLoopRuns) {
     EXPECT_TRUE(runCoroutine(engine.client().container("web"))->running);
 }
 
+TEST_F(EngineTest, ContainerThatAKilledPodmanWasStoppingRuns) {
+    const auto engine =
+        answering(httpAnswer(200, R"({"Name": "/web", "State": {"Status": "stopping", "Running": false}})"));
+    EXPECT_TRUE(runCoroutine(engine.client().container("web"))->running);
+}
+
 TEST_F(EngineTest, WhichEngineItIs) {
     {
         const auto docker = answering(httpAnswer(200, R"({"Version": "20.10", "Components": [{"Name": "Engine"}]})"));
