@@ -69,7 +69,7 @@ def version(remote, last):
 
 def told(remote, body, config=None, **options):
     """What a script wrote to $HOLDFAST_OUTPUT_DIR/told."""
-    return prepared(remote, f"exec >$HOLDFAST_OUTPUT_DIR/told 2>&1\n{body}", config, **options)[1]["told"].decode()
+    return prepared(remote, f"exec >$HOLDFAST_OUTPUT_DIR/told 2>&1\n{body}\nexit 0", config, **options)[1]["told"].decode()
 
 
 def failed(remote, body, config=None, interpreter="/bin/bash", timeout=60, **changes):
