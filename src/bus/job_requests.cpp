@@ -11,6 +11,9 @@ namespace holdfast {
 
 namespace {
 
+/// How long a caller waits for its job's timer, so that NextRunAt is true when it has its answer.
+constexpr auto timersLimit = std::chrono::seconds(5);
+
 bool runsScript(const Job& job) { return job.sourceType() == SourceType::Script; }
 
 } // namespace
@@ -40,6 +43,13 @@ awaitable<std::uint32_t> JobRequests::authorizeManaging(Caller caller, Job job, 
     const std::uint32_t uid = co_await services_.polkit.authorize(caller, action::manageJobs, details);
     if (script) co_await services_.polkit.authorize(caller, action::manageScriptJobs, details);
     co_return uid;
+}
+
+/// Of a change to the store: shown, and the timers follow.
+awaitable<void> JobRequests::takeEffect() {
+    const Outbox::Hold hold(services_.outbox);
+    changed_();
+    co_await services_.schedules.settled(timersLimit);
 }
 
 /// What only the running system can tell: does the dataset, the script, the remote exist; is the schedule one.
@@ -74,7 +84,7 @@ Reply<sdbus::ObjectPath> JobRequests::create(Caller caller, std::string config, 
     co_await requireLive(caller, job);
     services_.jobs.add(job);
     logNotice(fmt::format("Job \"{}\" was created by uid {}.", job.name, uid));
-    changed_();
+    co_await takeEffect();
     co_return std::tuple{jobPath(job.name)};
 }
 
@@ -127,7 +137,7 @@ Reply<> JobRequests::update(Caller caller, std::string name, std::string mergePa
     requireUnchanged(services_.jobs, before);
     services_.jobs.replace(after);
     logNotice(fmt::format("Job \"{}\" was updated by uid {}.", name, uid));
-    changed_();
+    co_await takeEffect();
     co_return std::tuple{};
 }
 
@@ -138,7 +148,7 @@ Reply<> JobRequests::remove(Caller caller, std::string name, VariantMap options)
     requireUnchanged(services_.jobs, job);
     services_.jobs.remove(name);
     logNotice(fmt::format("Job \"{}\" was removed by uid {}.", name, uid));
-    changed_();
+    co_await takeEffect();
     co_return std::tuple{};
 }
 
@@ -148,12 +158,15 @@ Reply<> JobRequests::reload(Caller caller, VariantMap options) {
     Details details;
     details.emplace("polkit.message", "Authentication is required to read the backup jobs and settings again");
     co_await services_.polkit.authorize(caller, action::manageJobs, std::move(details));
+    const Outbox::Hold hold(services_.outbox);
     reloadNow();
+    co_await services_.schedules.settled(timersLimit);
     co_return std::tuple{};
 }
 
 void JobRequests::reloadNow() {
     services_.jobs.reload();
+    services_.schedules.lookAgain();
     logBrokenJobs(services_.jobs);
     changed_();
     services_.settings = loadSettings(services_.paths.settings());

@@ -35,6 +35,7 @@ class JobRequests {
   private:
     awaitable<std::uint32_t> authorizeManaging(Caller caller, Job job, bool script);
     awaitable<std::vector<Problem>> liveProblems(Caller caller, Job job);
+    awaitable<void> takeEffect();
     awaitable<void> requireLive(Caller caller, Job job);
 
     Services& services_;

@@ -17,6 +17,8 @@ class Options {
 
     /// Of type `s`, at most `limit` bytes.
     std::optional<std::string> text(const std::string& name, std::size_t limit);
+    /// Of type `b`; false if it is not there.
+    bool flag(const std::string& name);
     /// Of type `t`.
     std::optional<std::uint64_t> number(const std::string& name);
     void refuseRest() const;

@@ -5,6 +5,7 @@
 #include "bus/options.hpp"
 #include "bus/run_page.hpp"
 #include "util/id.hpp"
+#include "util/log.hpp"
 
 #include <algorithm>
 
@@ -37,9 +38,20 @@ HistoryFilter parseFilter(VariantMap map) {
 std::vector<std::string> liveRunsOf(const Dispatcher& dispatcher, const std::string& job) {
     std::vector<std::string> ids;
     for (const auto& [id, run] : dispatcher.runs()) {
-        if (run.plan.job.name == job && !run.finished()) ids.push_back(id);
+        if (run.plan.backsUp() && run.plan.job.name == job && !run.finished()) ids.push_back(id);
     }
     return ids;
+}
+
+/// A schedule that comes round while its job is not through with the last time starts nothing, rather than queue one
+/// run after another.
+void requireIdle(const Dispatcher& dispatcher, const std::string& job) {
+    const auto ids = liveRunsOf(dispatcher, job);
+    if (ids.empty()) return;
+    const auto words =
+        fmt::format("The scheduled start of job \"{}\" is skipped: its run {} is not over yet.", job, ids.front());
+    logNotice(words);
+    throw AlreadyQueued(words);
 }
 
 std::string runError(const std::string& id, const std::exception& e) {
@@ -49,11 +61,14 @@ std::string runError(const std::string& id, const std::exception& e) {
 } // namespace
 
 Reply<std::string, sdbus::ObjectPath> RunRequests::start(Caller caller, std::string job, VariantMap options) {
-    refuseOptions(options);
+    Options given(std::move(options));
+    const bool scheduled = given.flag("scheduled");
+    given.refuseRest();
     const Job asked = services_.jobs.get(job);
     requireStartable(asked);
     const std::uint32_t uid = co_await services_.polkit.authorize(caller, action::runJob, detailsOf(asked));
     requireUnchanged(services_.jobs, asked);
+    if (scheduled) requireIdle(services_.dispatcher, job);
     const Run& run = services_.dispatcher.enqueue(planRun(asked, services_.settings, uid));
     co_return std::tuple{run.plan.id, runPath(run.plan.id)};
 }

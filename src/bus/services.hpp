@@ -7,6 +7,7 @@
 #include "job/settings.hpp"
 #include "job/store.hpp"
 #include "queue/dispatcher.hpp"
+#include "queue/schedules.hpp"
 #include "run/paths.hpp"
 #include "unit/probe.hpp"
 
@@ -19,6 +20,7 @@ struct Services {
     JobStore& jobs;
     History& history;
     Dispatcher& dispatcher;
+    Schedules& schedules;
     Prober& prober;
     Polkit& polkit;
     Outbox& outbox;

@@ -22,6 +22,7 @@ Tree::Tree(asio::io_context& io, sdbus::IConnection& connection, Services& servi
     syncJobs();
     for (const auto& [id, run] : services_.dispatcher.runs()) showRun(run);
     services_.dispatcher.observe(*this);
+    services_.schedules.onChange([this](const std::string& job) { showNextRun(job); });
 }
 
 void Tree::syncJobs() {
@@ -32,23 +33,34 @@ void Tree::syncJobs() {
     }
     for (const auto& name : gone) letGo(name);
     for (const auto& [name, job] : stored) syncJob(job);
+    services_.schedules.follow(stored);
     emitManagerChanges();
 }
 
 void Tree::syncJob(const Job& job) {
     const auto found = jobs_.find(job.name);
     if (found == jobs_.end()) return addJob(job);
-    found->second->show(viewOf(job, found->second->lastRun()));
+    found->second->show(viewOf(job, found->second->lastRun(), services_.schedules.nextRunAt(job.name)));
     emitJobChanges(found->second);
 }
 
 void Tree::addJob(const Job& job) {
     finishLettingGo(job.name); // a path can have one object only
-    const auto object = std::make_shared<JobObject>(handlers_, viewOf(job, lastRunOf(services_.history, job.name)));
+    JobView view = viewOf(job, lastRunOf(services_.history, job.name), services_.schedules.nextRunAt(job.name));
+    const auto object = std::make_shared<JobObject>(handlers_, std::move(view));
     jobs_.emplace(job.name, object);
     services_.outbox.put([weak = std::weak_ptr(object)] {
         if (const auto alive = weak.lock()) alive->emitAdded();
     });
+}
+
+void Tree::showNextRun(const std::string& job) {
+    const auto found = jobs_.find(job);
+    if (found == jobs_.end()) return;
+    JobView shown = found->second->view();
+    shown.nextRunAt = services_.schedules.nextRunAt(job);
+    found->second->show(std::move(shown));
+    emitJobChanges(found->second);
 }
 
 void Tree::emitJobChanges(const std::shared_ptr<JobObject>& object) {
@@ -79,7 +91,7 @@ void Tree::runChanged(const Run& run) { showRun(run); }
 
 void Tree::runFinished(const Run& run) {
     const RunView& view = showRun(run).view();
-    rememberLastRun(view);
+    if (run.plan.backsUp()) rememberLastRun(view);
     services_.outbox.put([this, id = view.id, job = view.job, result = view.result] {
         manager_.emitRunFinished(id, runPath(id), job, result);
     });

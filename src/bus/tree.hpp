@@ -30,6 +30,7 @@ class Tree final : public RunObserver {
     void syncJobs();
     void syncJob(const Job& job);
     void addJob(const Job& job);
+    void showNextRun(const std::string& job);
     void emitJobChanges(const std::shared_ptr<JobObject>& object);
     void letGo(const std::string& job);
     void finishLettingGo(const std::string& job);

@@ -121,11 +121,12 @@ LastRun lastRunOf(const RunView& finished) {
     return {finished.id, finished.startedAt > 0 ? finished.startedAt : finished.queuedAt, finished.result};
 }
 
-JobView viewOf(const Job& job, const LastRun& last) {
+JobView viewOf(const Job& job, const LastRun& last, USec nextRunAt) {
     JobView view;
     view.name = job.name;
     view.enabled = job.enabled;
     view.schedule = busText(job.schedule);
+    view.nextRunAt = nextRunAt;
     view.sourceType = toString(job.sourceType());
     view.destination = busText(job.destination());
     view.lastRunId = last.id;

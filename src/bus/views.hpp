@@ -56,7 +56,7 @@ struct JobView {
     std::string lastRunResult;
 };
 
-JobView viewOf(const Job& job, const LastRun& last);
+JobView viewOf(const Job& job, const LastRun& last, USec nextRunAt);
 std::vector<std::string> changedProperties(const JobView& before, const JobView& after);
 
 } // namespace holdfast

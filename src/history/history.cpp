@@ -91,6 +91,7 @@ std::string conditions(const HistoryFilter& filter) {
     require(filter.result.has_value(), "result = :result");
     require(filter.since.has_value(), "queuedAt >= :since");
     require(filter.until.has_value(), "queuedAt <= :until");
+    require(filter.backupsOnly, "json_extract(entry, '$.kind') IN ('streaming', 'copy')");
     return where;
 }
 
@@ -224,7 +225,7 @@ std::vector<HistoryEntry> History::list(const HistoryFilter& filter, std::uint32
 }
 
 std::optional<HistoryEntry> History::lastOfJob(const std::string& job) const {
-    auto entries = list({.job = job, .result = {}, .since = {}, .until = {}}, 1, 0);
+    auto entries = list({.job = job, .result = {}, .since = {}, .until = {}, .backupsOnly = true}, 1, 0);
     if (entries.empty()) return std::nullopt;
     return std::move(entries.front());
 }

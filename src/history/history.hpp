@@ -31,6 +31,7 @@ struct HistoryFilter {
     std::optional<std::string> result;
     std::optional<USec> since; ///< of queuedAt
     std::optional<USec> until;
+    bool backupsOnly = false; ///< no restores, no verifications
 };
 
 /// `/var/lib/holdfast/history.db`, SQLite in WAL mode. A database that is corrupt is set aside as
@@ -47,6 +48,7 @@ class History {
     /// Newest first; at most 1000 a call.
     [[nodiscard]] std::vector<HistoryEntry> list(const HistoryFilter& filter, std::uint32_t limit,
                                                  std::uint32_t offset) const;
+    /// The last backup of the job, however it ended.
     [[nodiscard]] std::optional<HistoryEntry> lastOfJob(const std::string& job) const;
     [[nodiscard]] std::optional<std::filesystem::path> setAside() const { return setAside_; }
 

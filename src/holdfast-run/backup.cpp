@@ -7,6 +7,7 @@
 #include "util/async.hpp"
 #include "util/error.hpp"
 #include "util/format.hpp"
+#include "util/log.hpp"
 
 #include <chrono>
 #include <utility>
@@ -28,6 +29,16 @@ void refuseSpooling(const Plan& plan, const RemoteFeatures& features) {
                             plan.job.remoteName));
 }
 
+/// Tells the source whether the backup that it would build on is still there.
+awaitable<void> lookForEarlier(const Rclone& rclone, const Settings& settings, Source& source) {
+    const auto object = source.earlierManifest();
+    if (!object) co_return;
+    std::optional<Manifest> manifest;
+    co_await attempt(settings, "Looking for the last backup",
+                     [&](std::uint32_t) -> awaitable<void> { manifest = co_await readManifest(rclone, *object); });
+    source.earlier(manifest);
+}
+
 awaitable<void> prepare(Source& source, const Plan& plan, Reporter& reporter) {
     const auto begin = nowUSec();
     auto work = withDeadline(source.prepare(), microseconds(plan.job.preprocessTimeout),
@@ -39,6 +50,7 @@ awaitable<void> prepare(Source& source, const Plan& plan, Reporter& reporter) {
         std::rethrow_exception(failure);
     }
     reporter.metadata(source.metadata());
+    if (const auto notice = source.notice(); !notice.empty()) logNotice(notice);
     reporter.metadata({{"processingTimeMs", (nowUSec() - begin) / 1000}});
 }
 
@@ -51,6 +63,7 @@ void identify(Manifest& manifest, const Plan& plan, const Source& source, const 
     manifest.finishedAt = nowUSec();
     manifest.sourceFields = source.manifest();
     manifest.tools = {{"holdfast", HOLDFAST_VERSION}, {"rclone", rcloneVersion}};
+    manifest.tools.update(source.tools());
 }
 
 /// The commit point: once the manifest is up, the run is a backup.
@@ -70,6 +83,7 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
     const auto features = co_await rclone.features(plan.job.remoteName);
     refuseSpooling(plan, features);
     const auto source = makeSource(plan, paths, ledger);
+    co_await lookForEarlier(rclone, plan.settings, *source);
     co_await prepare(*source, plan, reporter);
 
     Manifest manifest;
@@ -78,6 +92,7 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
         co_await uploadStream(backup, manifest);
     else
         co_await uploadCopy(backup, manifest);
+    reporter.metadata(source->metadata()); // it may know more now that it has been read
 
     const auto version = co_await rclone.version();
     identify(manifest, plan, *source, version);

@@ -2,6 +2,7 @@
 
 #include "job/job.hpp"
 #include "job/schedule.hpp"
+#include "source/engine.hpp"
 #include "source/script_file.hpp"
 #include "util/child.hpp"
 
@@ -58,6 +59,45 @@ awaitable<void> checkDataset(const ZfsConfig& zfs, Problems& problems) {
                         fmt::format("ZFS pool '{}' does not exist ({})", zfs.poolName, why)});
 }
 
+/// The pointer to a name, which may stand alone or in a list.
+std::string pointerTo(const Job& job, const char* field, std::size_t index) {
+    const auto pointer = fmt::format("/preprocessConfig/docker/{}", field);
+    const bool isList = job.document.at(nlohmann::json::json_pointer(pointer)).is_array();
+    return isList ? fmt::format("{}/{}", pointer, index) : pointer;
+}
+
+awaitable<void> checkNames(const Engine& engine, const Job& job, Problems& problems) {
+    const auto& docker = std::get<DockerConfig>(job.source);
+    for (std::size_t i = 0; i < docker.containerName.size(); ++i) {
+        const auto container = co_await engine.container(docker.containerName[i]);
+        if (container) continue;
+        problems.push_back(
+            {pointerTo(job, "containerName", i), "no-such-container",
+             fmt::format("Container '{}' does not exist at {}", docker.containerName[i], engine.socket().string())});
+    }
+    for (std::size_t i = 0; i < docker.volumeName.size(); ++i) {
+        const auto volume = co_await engine.volume(docker.volumeName[i]);
+        if (volume) continue;
+        problems.push_back(
+            {pointerTo(job, "volumeName", i), "no-such-volume",
+             fmt::format("Volume '{}' does not exist at {}", docker.volumeName[i], engine.socket().string())});
+    }
+}
+
+awaitable<void> checkEngine(const Job& job, Problems& problems) {
+    const auto& docker = std::get<DockerConfig>(job.source);
+    std::string why;
+    try {
+        const Engine engine(Engine::findSocket(docker.engineSocket));
+        co_await checkNames(engine, job, problems);
+        co_return;
+    } catch (const Error& e) {
+        why = e.what();
+    }
+    problems.push_back(
+        {docker.engineSocket ? "/preprocessConfig/docker/engineSocket" : "/preprocessConfig/docker", "no-engine", why});
+}
+
 awaitable<void> checkSchedule(const Job& job, Problems& problems) {
     if (job.schedule.empty()) co_return;
     for (const auto& expression : toOnCalendar(job.schedule)) {
@@ -82,6 +122,7 @@ awaitable<nlohmann::json> checkLiveRules(const Rclone& rclone, nlohmann::json do
     if (const auto* script = std::get_if<ScriptConfig>(&job.source)) {
         for (auto& problem : scriptProblems(*script)) problems.push_back(std::move(problem));
     }
+    if (job.sourceType() == SourceType::Docker) co_await checkEngine(job, problems);
 
     auto list = nlohmann::json::array();
     for (const auto& p : problems) list.push_back({{"pointer", p.pointer}, {"code", p.code}, {"message", p.message}});

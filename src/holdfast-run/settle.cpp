@@ -17,16 +17,32 @@ namespace {
 
 /// Every undo is bounded: a cleanup that hangs would keep the machine from shutting down.
 constexpr auto undoLimit = 2min;
+constexpr auto urgentLimit = 1min;
 
-awaitable<void> undo(LedgerEntry entry, LedgerHeader header) {
-    bool known = co_await undoTransferEntry(entry, header);
-    if (!known) known = co_await undoSourceEntry(entry, header);
+/// Undoes the entry, or does the task that it is.
+awaitable<void> carryOut(LedgerEntry entry, LedgerHeader header) {
+    bool known = false;
+    if (entry.onCommit == OnCommit::Finish) {
+        known = co_await finishSourceEntry(entry, header);
+    } else {
+        known = co_await undoTransferEntry(entry, header);
+        if (!known) known = co_await undoSourceEntry(entry, header);
+    }
     if (!known)
         throw Error(fmt::format("This version of Holdfast does not know how to give back a \"{}\".", entry.kind));
 }
 
 bool isUpload(const LedgerEntry& entry) {
     return entry.kind == objectKind || entry.kind == folderKind || entry.kind == manifestKind;
+}
+
+/// Whether what becomes of the entry depends on whether the run is committed.
+bool awaitsVerdict(const LedgerEntry& entry) { return isUpload(entry) || entry.onCommit != OnCommit::Undo; }
+
+/// Whether nothing is to be done: the thing stays, or the task is void.
+bool isSettled(const LedgerEntry& entry, bool whole) {
+    if (whole) return isUpload(entry) || entry.onCommit == OnCommit::Keep;
+    return entry.onCommit == OnCommit::Finish;
 }
 
 /// Where the thing is, for people.
@@ -45,12 +61,35 @@ awaitable<std::string> giveBack(Ledger& ledger, LedgerEntry entry, bool failed) 
         co_return "";
     }
     try {
-        co_await withDeadline(undo(entry, ledger.header()), undoLimit,
+        co_await withDeadline(carryOut(entry, ledger.header()), undoLimit,
                               fmt::format("Giving back a \"{}\" took too long.", entry.kind));
         ledger.released(entry.number);
         co_return "";
     } catch (const std::exception& e) {
         co_return e.what();
+    }
+}
+
+/// As giveBack(), but a failure is logged and noted in `left`.
+awaitable<void> tryToGiveBack(Ledger& ledger, LedgerEntry entry, bool failed, std::vector<std::string>& left) {
+    auto failure = co_await giveBack(ledger, entry, failed);
+    if (failure.empty()) co_return;
+    logError(fmt::format("Could not give back \"{}\" {}: {}", entry.kind, entry.what.dump(), failure));
+    left.push_back(std::move(failure));
+}
+
+/// Gives back what others wait for, before the destination is asked about anything: that may take long. Bounded as a
+/// whole, so that there is time for the rest; what it leaves is for the next cleanup.
+awaitable<void> giveBackUrgent(Ledger& ledger, bool failed, std::vector<std::string>& left) {
+    const auto end = std::chrono::steady_clock::now() + urgentLimit;
+    const auto entries = ledger.outstanding();
+    for (const auto& entry : entries) {
+        if (!othersWaitFor(entry)) continue;
+        if (std::chrono::steady_clock::now() < end) {
+            co_await tryToGiveBack(ledger, entry, failed, left);
+        } else {
+            left.push_back(fmt::format("There was no time left to give back the {}.", entry.kind));
+        }
     }
 }
 
@@ -70,6 +109,8 @@ void writeResult(const Paths& paths, const std::string& id, RunState last, const
 } // namespace
 
 awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcome outcome) {
+    std::vector<std::string> left;
+    co_await giveBackUrgent(ledger, outcome.result != "done", left);
     bool whole = outcome.result == "done"; // the worker has just read its manifest back
     std::string unknown;
     try {
@@ -79,17 +120,14 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
     }
     if (whole) outcome = {"done", ""};
 
-    std::vector<std::string> left;
     for (const auto& entry : ledger.outstanding()) {
-        if (isUpload(entry) && whole) {
+        if (othersWaitFor(entry)) continue; // in `left` already
+        if (awaitsVerdict(entry) && !unknown.empty()) {
+            if (left.empty() || left.back() != unknown) left.push_back(unknown);
+        } else if (isSettled(entry, whole)) {
             ledger.released(entry.number);
-        } else if (isUpload(entry) && !unknown.empty()) {
-            left.push_back(unknown);
         } else {
-            auto failure = co_await giveBack(ledger, entry, outcome.result != "done");
-            if (failure.empty()) continue;
-            logError(fmt::format("Could not give back \"{}\" {}: {}", entry.kind, entry.what.dump(), failure));
-            left.push_back(std::move(failure));
+            co_await tryToGiveBack(ledger, entry, outcome.result != "done", left);
         }
     }
     for (const auto& failure : left) outcome.error += " Not cleaned up yet: " + failure;

@@ -112,9 +112,11 @@ void Client::removeJob(const std::string& name) {
     call<>(Takes::Authorization, jobPath(name), jobInterface, "Remove", noOptions);
 }
 
-StartedRun Client::startJob(const std::string& name) {
+StartedRun Client::startJob(const std::string& name, bool scheduled) {
+    VariantMap options;
+    if (scheduled) options["scheduled"] = sdbus::Variant(true);
     const auto [id, path] = call<std::string, sdbus::ObjectPath>(Takes::Authorization, managerPath, managerInterface,
-                                                                 "StartJob", name, noOptions);
+                                                                 "StartJob", name, options);
     return {id, path};
 }
 

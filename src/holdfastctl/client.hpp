@@ -59,7 +59,8 @@ class Client {
     nlohmann::json jobProperties(const std::string& name);
     void updateJob(const std::string& name, const nlohmann::json& mergePatch);
     void removeJob(const std::string& name);
-    StartedRun startJob(const std::string& name);
+    /// `scheduled`: by a timer, which starts nothing while a run of the job lives.
+    StartedRun startJob(const std::string& name, bool scheduled = false);
     StoppedRuns stopJob(const std::string& name);
 
     nlohmann::json run(const std::string& id);

@@ -29,6 +29,8 @@ int editJob(Context& context, const std::string& name);
 
 // runs.cpp
 int startJob(Context& context, const std::string& name, bool follow);
+/// As a timer does: that the job is busy, disabled or gone is no failure.
+int startScheduled(Context& context, const std::string& name);
 int stopJob(Context& context, const std::string& name);
 int listRuns(Context& context, const RunFilter& filter, std::uint32_t limit);
 int showRun(Context& context, const std::string& which);

@@ -20,6 +20,7 @@ struct Arguments {
     bool noAskPassword = false;
     bool yes = false;
     bool follow = false;
+    bool scheduled = false;
     bool configOnly = false;
     std::string name;
     std::string file;
@@ -76,9 +77,12 @@ void addRunCommands(CLI::App& app, Arguments& a) {
             ->required();
         return command;
     };
-    ofJob(add("start", "Start a job now", [&](Context& c) {
-        return startJob(c, a.name, a.follow);
-    }))->add_flag("-f,--follow", a.follow, "Show progress until it ends");
+    auto* start = ofJob(add("start", "Start a job now", [&](Context& c) {
+        return a.scheduled ? startScheduled(c, a.name) : startJob(c, a.name, a.follow);
+    }));
+    auto* follow = start->add_flag("-f,--follow", a.follow, "Show progress until it ends");
+    start->add_flag("--scheduled", a.scheduled, "As timers do: start nothing while a run of the job is under way")
+        ->excludes(follow);
     ofJob(add("stop", "Cancel all runs of a job", [&](Context& c) { return stopJob(c, a.name); }));
     ofRun(add("follow", "Show a run's progress until it ends",
               [&](Context& c) { return followRun(c, resolveRun(c.client, a.name)); }));

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -117,6 +118,19 @@ int startJob(Context& context, const std::string& name, bool follow) {
     context.out.line(run.id);
     if (context.out.onTerminal()) {
         context.out.hint(fmt::format("Job {} started. 'holdfastctl follow {}' shows how it goes.", name, name));
+    }
+    return exitWith::done;
+}
+
+int startScheduled(Context& context, const std::string& name) {
+    try {
+        const auto run = context.client.startJob(name, true);
+        context.out.line(fmt::format("Run {} of job {} was started by its schedule.", run.id, name));
+    } catch (const ServiceError& error) {
+        static const std::set<std::string> expected = {"org.holdfast1.Error.AlreadyQueued",
+                                                       "org.holdfast1.Error.Disabled", "org.holdfast1.Error.NoSuchJob"};
+        if (!expected.contains(error.name())) throw;
+        context.out.line(error.what());
     }
     return exitWith::done;
 }

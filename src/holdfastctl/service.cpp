@@ -14,11 +14,13 @@ using nlohmann::json;
 
 namespace {
 
-/// Live runs by job; a job has one at most, and lately finished ones are told by their result.
+bool backsUp(const json& run) { return run.value("kind", "") == "streaming" || run.value("kind", "") == "copy"; }
+
+/// Live backups by job; a job has one at most, and lately finished ones are told by their result.
 std::map<std::string, json> liveRuns(const std::vector<json>& runs) {
     std::map<std::string, json> live;
     for (const auto& run : runs) {
-        if (run.value("result", "").empty()) live[run.value("job", "")] = run;
+        if (backsUp(run) && run.value("result", "").empty()) live[run.value("job", "")] = run;
     }
     return live;
 }

@@ -6,8 +6,10 @@
 #include "bus/tree.hpp"
 #include "unit/probe.hpp"
 #include "unit/systemd.hpp"
+#include "unit/timers.hpp"
 #include "util/log.hpp"
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 
@@ -23,6 +25,8 @@ namespace {
 using namespace holdfast;
 
 constexpr auto busName = "org.holdfast1";
+/// Whoever calls first shall see when jobs run next, but not wait for a systemd that is stuck.
+constexpr auto timersLimit = std::chrono::seconds(20);
 
 void reload(Tree& tree) {
     ::sd_notify(0, "RELOADING=1");
@@ -65,12 +69,16 @@ awaitable<void> obeySignals(asio::io_context& io, Tree& tree) {
         Dispatcher dispatcher(io, paths, systemd, history, settings);
         loop.runUntilDone(dispatcher.recover());
 
+        BusTimers timers(*bus, systemd);
+        Schedules schedules(io, paths, timers);
         Prober prober(paths, systemd);
         Polkit polkit(*bus);
         Outbox outbox(io);
-        Services services{paths, settings, jobs, history, dispatcher, prober, polkit, outbox};
+        Services services{paths, settings, jobs, history, dispatcher, schedules, prober, polkit, outbox};
         Tree tree(io, *bus, services);
         asio::co_spawn(io, obeySignals(io, tree), asio::detached);
+
+        loop.runUntilDone(schedules.settled(timersLimit));
 
         // Only now: whoever finds the name finds all that is behind it.
         bus->requestName(compat::ServiceName(busName));

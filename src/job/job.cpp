@@ -1,6 +1,7 @@
 #include "job/job.hpp"
 
 #include "job/document.hpp"
+#include "util/error.hpp"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -47,6 +48,14 @@ const char* toString(SourceType type) {
         return "docker";
     }
     throw std::logic_error("There is no such source type.");
+}
+
+SourceConfig emptySourceConfig(const std::string& name) {
+    for (SourceConfig config : {SourceConfig(NoneConfig{}), SourceConfig(ZfsConfig{}), SourceConfig(FlashConfig{}),
+                                SourceConfig(ScriptConfig{}), SourceConfig(DockerConfig{})}) {
+        if (name == toString(static_cast<SourceType>(config.index()))) return config;
+    }
+    throw Error(fmt::format("There is no source type {}.", shown(name)));
 }
 
 std::string Job::sourceDescription() const {

@@ -25,6 +25,8 @@ struct ZfsConfig {
     std::optional<int> compressionLevel;
     bool recursive = false;
     bool raw = false;
+    bool incremental = false;
+    std::uint32_t fullEvery = 30; ///< of so many runs in a row that build on each other, the first sends everything
 };
 
 struct FlashConfig {
@@ -58,6 +60,9 @@ struct NoneConfig {};
 
 using SourceConfig = std::variant<NoneConfig, ZfsConfig, FlashConfig, ScriptConfig, DockerConfig>;
 
+/// The configuration, with nothing set, of the source with this name. Throws `Error` for a name that is none.
+SourceConfig emptySourceConfig(const std::string& name);
+
 /// Resource limits of the run's unit, resolved from systemd's own spelling ("1G", "200%", "12h").
 struct Limits {
     std::optional<std::uint64_t> memoryMax;          ///< bytes
@@ -71,7 +76,8 @@ struct Limits {
 struct Job {
     std::string name;
     bool enabled = true;
-    std::string schedule; ///< as written; empty: never by itself
+    std::string schedule;     ///< as written; empty: never by itself
+    USec randomizedDelay = 0; ///< the most by which a scheduled start is put off
     std::string remoteName;
     std::string destinationPath; ///< relative to the remote, without leading or trailing slash; may be empty
     std::string sourcePath;

@@ -2,6 +2,7 @@
 #include "job/job.hpp"
 #include "job/limits.hpp"
 #include "job/schedule.hpp"
+#include "job/units.hpp"
 #include "job/validation.hpp"
 #include "util/error.hpp"
 
@@ -45,6 +46,10 @@ ZfsConfig zfsConfig(const json& object) {
     take(object, "compressionLevel", config.compressionLevel);
     take(object, "recursive", config.recursive);
     take(object, "raw", config.raw);
+    if (const auto incremental = object.find("incremental"); incremental != object.end()) {
+        take(*incremental, "enabled", config.incremental);
+        take(*incremental, "fullEvery", config.fullEvery);
+    }
     return config;
 }
 
@@ -112,7 +117,27 @@ void checkOutputMax(const json& document, std::vector<Problem>& problems) {
     if (document.contains(script)) resolveOutputMax(document[script], problems);
 }
 
-Job makeJob(json document, Limits limits) {
+USec randomizedDelay(const json& document, std::vector<Problem>& problems) {
+    constexpr USec most = 7 * 86'400 * usecPerSec;
+    const auto value = document.find("randomizedDelay");
+    if (value == document.end() || isReported(problems, "/randomizedDelay")) return 0;
+    try {
+        const USec delay = parseTimeSpan(value->is_string() ? value->get<std::string>() : value->dump());
+        if (delay <= most) return delay;
+        problems.push_back({"/randomizedDelay", "range", "randomizedDelay must not be more than 7 days"});
+    } catch (const Error& error) {
+        problems.push_back({"/randomizedDelay", "time-span", std::string("randomizedDelay: ") + error.what()});
+    }
+    return 0;
+}
+
+/// What is written in the document in one spelling, and kept in another.
+struct Resolved {
+    USec randomizedDelay = 0;
+    Limits limits;
+};
+
+Job makeJob(json document, const Resolved& resolved) {
     Job job;
     take(document, "name", job.name);
     take(document, "enabled", job.enabled);
@@ -127,7 +152,8 @@ Job makeJob(json document, Limits limits) {
         job.preprocessTimeout = microseconds(document["preprocessTimeout"].get<double>());
     }
     job.source = sourceConfig(document);
-    job.limits = limits;
+    job.randomizedDelay = resolved.randomizedDelay;
+    job.limits = resolved.limits;
     job.document = std::move(document);
     return job;
 }
@@ -142,14 +168,15 @@ Job parseJob(const json& written) {
     }
     auto document = withoutNulls(written);
     auto problems = checkAgainstSchema(document);
-    Limits limits;
+    Resolved resolved;
     if (document.is_object() && problems.size() < maxProblems) {
         checkSchedule(document, problems);
-        limits = resolveLimits(document.value("limits", json::object()), problems);
+        resolved.randomizedDelay = randomizedDelay(document, problems);
+        resolved.limits = resolveLimits(document.value("limits", json::object()), problems);
         checkOutputMax(document, problems);
     }
     if (!problems.empty()) throw InvalidJob(std::move(problems));
-    return makeJob(std::move(document), limits);
+    return makeJob(std::move(document), resolved);
 }
 
 Job parseJob(const std::string& text) {

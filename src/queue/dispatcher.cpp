@@ -35,7 +35,7 @@ void Dispatcher::observe(RunObserver& observer) { impl_->observers.push_back(&ob
 awaitable<void> Dispatcher::recover() { return impl_->recover(); }
 
 const Run& Dispatcher::enqueue(Plan plan) {
-    impl_->admission.checkRoom(plan.job.name);
+    impl_->admission.checkRoom(plan.lockName());
     impl_->files.queue(plan);
     Run& run = impl_->add(std::move(plan));
     impl_->enqueue(run);
@@ -71,7 +71,7 @@ Run& Dispatcher::Impl::add(Plan plan) {
 
 void Dispatcher::Impl::enqueue(Run& run) {
     lives.at(run.plan.id).waiting = true;
-    admission.wait(run.plan.id, run.plan.job.name, run.plan.job.streams());
+    admission.wait(run.plan.id, run.plan.lockName(), run.plan.streams());
     tellPlaces(false);
     tell(&RunObserver::runAdded, run);
     armQueueTimer();

@@ -59,7 +59,7 @@ bool Dispatcher::Impl::takeResult(const std::string& id) {
 void Dispatcher::Impl::adopt(const std::string& id, bool unitLives) {
     Run& run = runs.at(id);
     Live& live = lives.at(id);
-    admission.adopt(id, run.plan.job.name, run.plan.job.streams());
+    admission.adopt(id, run.plan.lockName(), run.plan.streams());
     live.hasFolder = std::filesystem::exists(paths.live(id));
     live.cancelling = std::filesystem::exists(paths.cancel(id));
     // Until its state.json says more.
@@ -87,7 +87,8 @@ awaitable<void> Dispatcher::Impl::settleOrphan(std::string id) {
         const LedgerHeader header = Ledger::open(paths.ledger(id)).header();
         const Settler::Report report = [id](const std::string& why) { logWarning(fmt::format("Run {}: {}", id, why)); };
         const auto result = co_await settler.settle(id, nullptr, report);
-        recordOrphan(header, result);
+        if (!history.find(id)) recordOrphan(header, result); // else an earlier daemon has, and knew more of it
+        co_await settler.giveBack(id, nullptr, report);
     }
     logNotice(fmt::format("Removing what is left of run {}.", id));
     files.forget(id);

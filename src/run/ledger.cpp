@@ -42,6 +42,18 @@ LedgerHeader headerFromJson(const nlohmann::json& json) {
             .startedAt = json.at("startedAt")};
 }
 
+const char* toString(OnCommit onCommit) {
+    if (onCommit == OnCommit::Keep) return "keep";
+    return onCommit == OnCommit::Finish ? "finish" : "undo";
+}
+
+OnCommit onCommitFrom(const std::string& name) {
+    for (const auto known : {OnCommit::Undo, OnCommit::Keep, OnCommit::Finish}) {
+        if (name == toString(known)) return known;
+    }
+    throw Error(fmt::format("It has an entry that is to be \"{}\" once the run is committed.", name));
+}
+
 Fd openLedger(const std::filesystem::path& path, int flags) {
     Fd fd(::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC | flags, 0600));
     if (!fd) throwErrno("open the ledger " + path.string());
@@ -86,8 +98,9 @@ void Ledger::append(const nlohmann::json& line) { appendDurably(fd_.get(), line.
 void Ledger::replay(const nlohmann::json& line) {
     const std::string op = line.at("op");
     if (op == "acquire") {
-        entries_.push_back(
-            {line.at("number"), line.at("kind"), line.at("what"), line.at("keep") ? OnFailure::Keep : OnFailure::Undo});
+        entries_.push_back({line.at("number"), line.at("kind"), line.at("what"),
+                            line.at("keep") ? OnFailure::Keep : OnFailure::Undo,
+                            onCommitFrom(line.value("onCommit", "undo"))});
         next_ = entries_.back().number + 1;
     } else if (op == "verdict") {
         line.at("error").get_to(verdict_);
@@ -100,13 +113,14 @@ void Ledger::replay(const nlohmann::json& line) {
     }
 }
 
-std::uint64_t Ledger::acquire(std::string kind, nlohmann::json what, OnFailure onFailure) {
+std::uint64_t Ledger::acquire(std::string kind, nlohmann::json what, OnFailure onFailure, OnCommit onCommit) {
     const auto number = next_;
     const nlohmann::json line{{"op", "acquire"},
                               {"number", number},
                               {"kind", std::move(kind)},
                               {"what", std::move(what)},
-                              {"keep", onFailure == OnFailure::Keep}};
+                              {"keep", onFailure == OnFailure::Keep},
+                              {"onCommit", toString(onCommit)}};
     append(line);
     replay(line);
     return number;

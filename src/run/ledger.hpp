@@ -16,12 +16,20 @@ namespace holdfast {
 /// What becomes of an acquired thing when the run fails and the job says `cleanupOnFailure: false`.
 enum class OnFailure { Undo, Keep };
 
+/// What becomes of an entry once the run is committed, that is, once its manifest lies at the destination.
+enum class OnCommit {
+    Undo,   ///< given back, as after a failure
+    Keep,   ///< left where it is: it is what the run was for
+    Finish, ///< no thing but a task, done only then (source/source.hpp, finishSourceEntry); void after a failure
+};
+
 /// One thing that a run has acquired and must give back.
 struct LedgerEntry {
     std::uint64_t number = 0;
     std::string kind;    ///< "object", "manifest", "scratch", "git-lock", "snapshot", …: picks the undo
     nlohmann::json what; ///< all that the undo needs to know
     OnFailure onFailure = OnFailure::Undo;
+    OnCommit onCommit = OnCommit::Undo;
 };
 
 /// What makes a ledger readable without the plan (which lies in tmpfs and is gone after a power cut).
@@ -48,7 +56,8 @@ class Ledger {
     static Ledger open(const std::filesystem::path& path);
 
     /// To be called *before* the thing exists. Durable when it returns.
-    std::uint64_t acquire(std::string kind, nlohmann::json what, OnFailure onFailure = OnFailure::Undo);
+    std::uint64_t acquire(std::string kind, nlohmann::json what, OnFailure onFailure = OnFailure::Undo,
+                          OnCommit onCommit = OnCommit::Undo);
     /// The thing is gone, or it is what the run was for (an object whose manifest is up).
     void released(std::uint64_t number);
     /// The thing stays on purpose; `why` is a sentence for the user that says where it is.

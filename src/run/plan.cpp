@@ -28,6 +28,25 @@ std::string objectNameFor(const Job& job, const std::string& id, USec queuedAt) 
 /// What the names of manifest and list begin with.
 std::string baseName(const Plan& plan) { return plan.objectName.empty() ? plan.job.name + ".mirror" : plan.objectName; }
 
+/// A job that is not stored here has no document.
+nlohmann::json jobToJson(const Plan& plan) {
+    if (plan.backsUp()) return plan.job.document;
+    return {{"name", plan.job.name},
+            {"remoteName", plan.job.remoteName},
+            {"destinationPath", plan.job.destinationPath},
+            {"source", toString(plan.job.sourceType())}};
+}
+
+Job jobFromJson(const nlohmann::json& json, const Task& task) {
+    if (std::holds_alternative<BackupTask>(task)) return parseJob(json);
+    Job job;
+    json.at("name").get_to(job.name);
+    json.at("remoteName").get_to(job.remoteName);
+    json.at("destinationPath").get_to(job.destinationPath);
+    job.source = emptySourceConfig(json.at("source").get<std::string>());
+    return job;
+}
+
 nlohmann::json settingsToJson(const Settings& s) {
     return {{"rcloneConfig", s.rcloneConfig.string()},
             {"maxAttempts", s.maxAttempts},
@@ -57,29 +76,48 @@ std::string Plan::atDestination(const std::string& name) const {
     return name.empty() || job.destinationPath.empty() ? folder + name : folder + "/" + name;
 }
 
-std::string Plan::outputPath() const { return atDestination(objectName); }
+std::string Plan::kind() const {
+    if (std::holds_alternative<RestoreTask>(task)) return "restore";
+    if (std::holds_alternative<VerifyTask>(task)) return "verify";
+    return job.streams() ? "streaming" : "copy";
+}
+
+std::string Plan::lockName() const {
+    return backsUp() ? job.name : fmt::format("{} of {} ({})", kind(), job.name, outputPath());
+}
+
+std::string Plan::outputPath() const {
+    if (const auto* restore = std::get_if<RestoreTask>(&task)) return restore->target;
+    return atDestination(objectName);
+}
 
 std::string Plan::manifestPath() const { return atDestination(baseName(*this) + ".manifest.json"); }
 
 std::string Plan::fileListName() const { return baseName(*this) + ".files.jsonl"; }
 
-Plan planRun(Job job, const Settings& settings, std::uint32_t startedByUid) {
+Plan planTask(Task task, Job job, const Settings& settings, std::uint32_t startedByUid) {
     Plan plan{.id = newId(),
               .job = std::move(job),
+              .task = std::move(task),
               .settings = settings,
               .startedByUid = startedByUid,
               .queuedAt = nowUSec(),
               .startedAt = 0,
               .host = hostName(),
               .objectName = {}};
-    plan.objectName = objectNameFor(plan.job, plan.id, plan.queuedAt);
+    if (plan.backsUp()) plan.objectName = objectNameFor(plan.job, plan.id, plan.queuedAt);
     return plan;
+}
+
+Plan planRun(Job job, const Settings& settings, std::uint32_t startedByUid) {
+    return planTask(BackupTask{}, std::move(job), settings, startedByUid);
 }
 
 nlohmann::json toJson(const Plan& plan) {
     return {{"version", 1},
             {"id", plan.id},
-            {"job", plan.job.document},
+            {"task", toJson(plan.task)},
+            {"job", jobToJson(plan)},
             {"settings", settingsToJson(plan.settings)},
             {"startedByUid", plan.startedByUid},
             {"queuedAt", plan.queuedAt},
@@ -91,8 +129,11 @@ nlohmann::json toJson(const Plan& plan) {
 Plan planFromJson(const nlohmann::json& json) {
     try {
         if (json.at("version") != 1) throw Error("The plan was written by another version of Holdfast.");
+        auto task = taskFromJson(json.at("task"));
+        auto job = jobFromJson(json.at("job"), task);
         Plan plan{.id = json.at("id"),
-                  .job = parseJob(json.at("job")),
+                  .job = std::move(job),
+                  .task = std::move(task),
                   .settings = settingsFromJson(json.at("settings")),
                   .startedByUid = json.at("startedByUid"),
                   .queuedAt = json.at("queuedAt"),

@@ -2,6 +2,7 @@
 
 #include "job/job.hpp"
 #include "job/settings.hpp"
+#include "run/task.hpp"
 #include "util/time.hpp"
 
 #include <cstdint>
@@ -17,7 +18,10 @@ namespace holdfast {
 /// file.
 struct Plan {
     std::string id;
+    /// Of a backup all of it. Of another task, which may be about a job that is not stored here, what is known: its
+    /// name, where its backups lie (remoteName, destinationPath), and what kind of source they are of.
     Job job;
+    Task task;
     Settings settings;
     std::uint32_t startedByUid = 0;
     USec queuedAt = 0;
@@ -27,9 +31,14 @@ struct Plan {
     /// ("<job>-<UTC>-<id8>"). Empty for a mirror, which is the destinationPath itself.
     std::string objectName;
 
-    /// "streaming" or "copy", the seed's two kinds.
-    [[nodiscard]] std::string kind() const { return job.streams() ? "streaming" : "copy"; }
-    /// "remote:path" of what is backed up, as rclone takes it.
+    [[nodiscard]] bool backsUp() const { return std::holds_alternative<BackupTask>(task); }
+    /// "streaming" or "copy", the seed's two kinds of backups; "restore", "verify".
+    [[nodiscard]] std::string kind() const;
+    /// Whether it needs one of the slots for streams, or one of those for copies.
+    [[nodiscard]] bool streams() const { return !backsUp() || job.streams(); }
+    /// Of the runs that have this in common, one goes at a time: the job of a backup, the target of a restore.
+    [[nodiscard]] std::string lockName() const;
+    /// "remote:path" of what is backed up, as rclone takes it, or of where what is verified lies; a restore's target.
     [[nodiscard]] std::string outputPath() const;
     /// "remote:path" of the manifest, beside it; of a mirror's, "<job>.mirror.manifest.json" in it.
     [[nodiscard]] std::string manifestPath() const;
@@ -40,6 +49,8 @@ struct Plan {
 };
 
 Plan planRun(Job job, const Settings& settings, std::uint32_t startedByUid);
+/// Of `job`, no more than what Plan::job says is used.
+Plan planTask(Task task, Job job, const Settings& settings, std::uint32_t startedByUid);
 
 nlohmann::json toJson(const Plan& plan);
 /// Throws `Error` or `InvalidJob` for what is not a plan.

@@ -9,7 +9,10 @@ constexpr auto scratchFolder = "scratch-folder"; ///< a folder that goes when it
 constexpr auto cacheFile = "cache-file";
 constexpr auto scriptOutput = "script output"; ///< a folder
 constexpr auto scriptUnit = "script-unit";
-constexpr auto snapshot = "snapshot"; ///< of ZFS
-constexpr auto hold = "hold";         ///< on a snapshot of ZFS
+constexpr auto snapshot = "snapshot";   ///< of ZFS
+constexpr auto hold = "hold";           ///< on a snapshot of ZFS
+constexpr auto container = "container"; ///< of Docker or Podman, which is stopped
+constexpr auto bookmark = "bookmark";   ///< of ZFS
+constexpr auto base = "base";           ///< the task to make the run's snapshot what the job's next run builds on
 
 } // namespace holdfast::kinds

@@ -1,5 +1,7 @@
 #include "source/source.hpp"
 
+#include "source/docker.hpp"
+#include "source/docker_stop.hpp"
 #include "source/flash.hpp"
 #include "source/git_lock.hpp"
 #include "source/kinds.hpp"
@@ -7,6 +9,7 @@
 #include "source/scratch.hpp"
 #include "source/script.hpp"
 #include "source/zfs.hpp"
+#include "source/zfs_base.hpp"
 #include "source/zfs_snapshot.hpp"
 #include "util/error.hpp"
 
@@ -24,11 +27,15 @@ std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger&
         return std::make_unique<ZfsSource>(plan, paths, ledger);
     case SourceType::Script:
         return std::make_unique<ScriptSource>(plan, paths, ledger);
+    case SourceType::Docker:
+        return std::make_unique<DockerSource>(plan, ledger);
     default:
         break;
     }
     throw Error(fmt::format("The {} source is not part of this version.", toString(plan.job.sourceType())));
 }
+
+bool othersWaitFor(const LedgerEntry& entry) { return entry.kind == kinds::container; }
 
 awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& header) {
     const auto path = [&] { return std::filesystem::path(entry.what.at("path").get<std::string>()); };
@@ -47,8 +54,18 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
         co_await undoHold(entry.what, header.id);
     else if (entry.kind == kinds::scriptUnit)
         co_await undoScriptUnit(entry.what, header.id);
+    else if (entry.kind == kinds::container)
+        co_await undoStop(entry.what);
+    else if (entry.kind == kinds::bookmark)
+        co_await undoBookmark(entry.what);
     else
         co_return false;
+    co_return true;
+}
+
+awaitable<bool> finishSourceEntry(const LedgerEntry& entry, const LedgerHeader& header) {
+    if (entry.kind != kinds::base) co_return false;
+    co_await handOver(entry.what, header.job);
     co_return true;
 }
 

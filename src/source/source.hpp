@@ -1,6 +1,7 @@
 #pragma once
 
 #include "run/ledger.hpp"
+#include "run/manifest.hpp"
 #include "run/paths.hpp"
 #include "run/plan.hpp"
 #include "util/asio.hpp"
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -41,6 +43,13 @@ class Source {
   public:
     virtual ~Source() = default;
 
+    /// The manifest ("remote:path") of the earlier backup that this one would build on; nothing if it stands alone.
+    /// Asked before prepare().
+    [[nodiscard]] virtual std::optional<std::string> earlierManifest() const { return std::nullopt; }
+
+    /// The answer to earlierManifest(): what lies at the destination now; nothing if it is gone or not whole.
+    virtual void earlier(const std::optional<Manifest>& /*manifest*/) {}
+
     /// Makes the source ready. Everything that it acquires is in the ledger before it exists. Bounded from outside by
     /// preprocessTimeout, which cancels the coroutine. Throws `Error`.
     virtual awaitable<void> prepare() = 0;
@@ -60,6 +69,13 @@ class Source {
     /// The same, after a prepare() that failed.
     [[nodiscard]] virtual nlohmann::json metadataOfFailure() const { return nlohmann::json::object(); }
 
+    /// What a person should learn although nothing has failed, such as why all is sent and not what has changed; known
+    /// after prepare(), empty = nothing.
+    [[nodiscard]] virtual std::string notice() const { return {}; }
+
+    /// Versions of the programs that made the stream, for the manifest's tools: {"zfs": "…"}; known after prepare().
+    [[nodiscard]] virtual nlohmann::json tools() const { return nlohmann::json::object(); }
+
     /// Fields for the manifest that only this source has, under the source's name ("zfs": {…}); null = none.
     [[nodiscard]] virtual nlohmann::json manifest() const { return nullptr; }
 };
@@ -67,8 +83,15 @@ class Source {
 /// The source that the plan's job asks for. `plan`, `paths` and `ledger` must outlive it.
 std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger& ledger);
 
+/// Whether something of this machine is out of service until the entry is undone: such entries go first.
+bool othersWaitFor(const LedgerEntry& entry);
+
 /// Undoes what a source wrote to the ledger. Idempotent; checks that the thing is ours; throws if it could not.
 /// Returns false for a kind that is not a source's.
 awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& header);
+
+/// Does what an entry with OnCommit::Finish asks for. Idempotent; throws if it could not. Returns false for a kind that
+/// is not a source's.
+awaitable<bool> finishSourceEntry(const LedgerEntry& entry, const LedgerHeader& header);
 
 } // namespace holdfast

@@ -37,12 +37,16 @@ std::uint64_t numberIn(const std::string& text) {
 
 ZfsSource::ZfsSource(const Plan& plan, const Paths& paths, Ledger& ledger)
     : plan_(plan), paths_(paths), config_(std::get<ZfsConfig>(plan.job.source)),
-      ledger_(ledger), snapshot_{config_.poolName, snapshotName(plan, config_), config_.recursive} {}
+      ledger_(ledger), snapshot_{config_.poolName, snapshotName(plan, config_), config_.recursive},
+      chain_(plan, paths) {}
 
 awaitable<void> ZfsSource::prepare() {
     co_await refuseWhatCannotWork();
+    version_ = co_await askVersion();
+    co_await chain_.check();
     co_await takeSnapshot();
     guid_ = co_await zfsProperty("guid", snapshot_.full());
+    announceBase();
     estimate_ = co_await estimate();
     if (!config_.streamDirect) co_await writeCacheFile();
 }
@@ -63,10 +67,52 @@ awaitable<void> ZfsSource::refuseWhatCannotWork() {
 awaitable<void> ZfsSource::takeSnapshot() {
     const auto unmade = ledger_.acquire(kinds::snapshot, snapshotEntry(snapshot_));
     co_await makeSnapshot(snapshot_, plan_.id);
-    ledger_.acquire(kinds::snapshot, snapshotEntry(snapshot_), OnFailure::Keep);
+    bookmarked_ = co_await bookmark();
+    const auto onCommit = config_.incremental && !bookmarked_ ? OnCommit::Keep : OnCommit::Undo;
+    ledger_.acquire(kinds::snapshot, snapshotEntry(snapshot_), OnFailure::Keep, onCommit);
     ledger_.released(unmade);
     ledger_.acquire(kinds::hold, snapshotEntry(snapshot_));
     co_await holdSnapshot(snapshot_, plan_.id);
+}
+
+/// A bookmark takes no room on the pool, so it is the better base; but recursive streams do not start from one.
+awaitable<bool> ZfsSource::bookmark() {
+    if (!config_.incremental || config_.recursive) co_return false;
+    const bool known = co_await askBookmarks();
+    if (!known) co_return false;
+    const auto guid = co_await zfsProperty("guid", snapshot_.full());
+    const auto entry =
+        ledger_.acquire(kinds::bookmark, bookmarkEntry(snapshot_, guid), OnFailure::Undo, OnCommit::Keep);
+    try {
+        co_await makeBookmark(snapshot_);
+        co_return true;
+    } catch (const Error&) {
+        // The pool is too old for bookmarks: the snapshot itself is kept.
+        ledger_.released(entry);
+    }
+    co_return false;
+}
+
+/// The newest entry, so that it is the first to be finished: the base is handed over while the snapshot is still held.
+void ZfsSource::announceBase() {
+    std::optional<ZfsBase> next;
+    if (config_.incremental) next = asBase();
+    if (!next && !chain_.hasRecord()) return;
+    auto entry = baseEntry(paths_.base(plan_.job.name), snapshot_.dataset, plan_.startedAt, next, chain_.recorded());
+    ledger_.acquire(kinds::base, std::move(entry), OnFailure::Undo, OnCommit::Finish);
+}
+
+ZfsBase ZfsSource::asBase() const {
+    ZfsBase base;
+    base.run = plan_.id;
+    base.snapshot = snapshot_;
+    base.bookmarked = bookmarked_;
+    base.guid = guid_;
+    base.raw = config_.raw;
+    base.depth = chain_.depth();
+    base.manifest = plan_.manifestPath();
+    base.startedAt = plan_.startedAt;
+    return base;
 }
 
 /// What zfs says; where it cannot, about what the data takes on disk.
@@ -78,6 +124,7 @@ awaitable<std::uint64_t> ZfsSource::estimate() {
         const auto size = parseEstimate(answer.out);
         if (answer.ok && size) co_return *size;
     }
+    if (chain_.base()) co_return 0;
     // A recursive stream has all the earlier snapshots too, of all datasets.
     std::string property = "referenced";
     std::string of = snapshot_.full();
@@ -96,6 +143,11 @@ Words ZfsSource::sendWords() const {
     // Large blocks, compressed blocks and embedded data stay as they lie on disk: a smaller stream, for less work.
     for (const char option : {'L', 'c', 'e'}) {
         if (options_.has(option)) words.push_back({'-', option});
+    }
+    if (const auto& base = chain_.base()) {
+        // A recursive stream has the snapshots in between too, as a full one would.
+        words.emplace_back(config_.recursive ? "-I" : "-i");
+        words.push_back(base->full());
     }
     words.push_back(snapshot_.full());
     return words;
@@ -132,12 +184,25 @@ Upload ZfsSource::upload() {
 }
 
 nlohmann::json ZfsSource::metadata() const {
-    return {{"snapshotName", snapshot_.full()}, {"message", fmt::format("Made the snapshot {}.", snapshot_.full())}};
+    auto message = fmt::format("Made the snapshot {}.", snapshot_.full());
+    if (const auto& base = chain_.base()) {
+        message += fmt::format(" What has changed since {} is sent.", base->full());
+    } else if (!chain_.whyFull().empty()) {
+        message += " " + chain_.whyFull();
+    }
+    return {{"snapshotName", snapshot_.full()}, {"message", std::move(message)}};
 }
 
 nlohmann::json ZfsSource::manifest() const {
-    return {{"dataset", snapshot_.dataset},     {"snapshot", snapshot_.name}, {"guid", guid_}, {"baseGuid", ""},
-            {"recursive", snapshot_.recursive}, {"raw", config_.raw}};
+    const auto& base = chain_.base();
+    return {{"dataset", snapshot_.dataset},
+            {"snapshot", snapshot_.name},
+            {"guid", guid_},
+            {"baseGuid", base ? base->guid : ""},
+            {"baseRun", base ? base->run : ""},
+            {"depth", chain_.depth()},
+            {"recursive", snapshot_.recursive},
+            {"raw", config_.raw}};
 }
 
 } // namespace holdfast

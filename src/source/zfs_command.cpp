@@ -94,6 +94,15 @@ std::vector<PropertyLine> parseProperties(const std::string& text) {
     return lines;
 }
 
+std::string parseVersion(std::string_view text) {
+    constexpr std::string_view sentence = "This system is currently running ZFS ";
+    auto line = text.substr(0, text.find('\n'));
+    if (line.starts_with("zfs-")) return std::string(line);
+    if (!line.starts_with(sentence)) return {};
+    line.remove_prefix(sentence.size());
+    return std::string(line.substr(0, line.find('.')));
+}
+
 bool saysAbsent(std::string_view text) { return containsAny(text, {"does not exist", "no such pool"}); }
 
 std::string explainZfs(std::string_view doing, const std::string& text) {
@@ -127,6 +136,22 @@ awaitable<SendOptions> askSendOptions() {
     std::vector<std::string> words{"send"};
     const auto answer = co_await tryZfs(std::move(words));
     co_return parseSendUsage(answer.error);
+}
+
+awaitable<bool> askBookmarks() {
+    std::vector<std::string> words{"bookmark"};
+    const auto answer = co_await tryZfs(std::move(words));
+    co_return answer.error.find("unrecognized command") == std::string::npos;
+}
+
+awaitable<std::string> askVersion() {
+    std::vector<std::string> words{"version"};
+    auto answer = co_await tryZfs(std::move(words));
+    if (!answer.ok) {
+        words = {"upgrade"};
+        answer = co_await tryZfs(std::move(words));
+    }
+    co_return parseVersion(answer.out);
 }
 
 awaitable<std::string> zfsProperty(std::string property, std::string of) {

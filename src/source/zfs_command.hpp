@@ -37,6 +37,9 @@ struct PropertyLine {
 };
 std::vector<PropertyLine> parseProperties(const std::string& text);
 
+/// The version in what `zfs version` or, in its absence, `zfs upgrade` writes; empty if there is none.
+std::string parseVersion(std::string_view text);
+
 /// Whether `text`, standard error of `zfs`, says that the dataset or snapshot that was named is not there.
 bool saysAbsent(std::string_view text);
 
@@ -57,6 +60,13 @@ awaitable<ZfsAnswer> tryZfs(std::vector<std::string> words);
 awaitable<std::string> runZfs(std::vector<std::string> words, std::string doing);
 
 awaitable<SendOptions> askSendOptions();
+
+/// Whether the installed ZFS has bookmarks (a pool may still be too old for them).
+awaitable<bool> askBookmarks();
+
+/// The version of the installed ZFS, as it tells it: "zfs-2.1.11-1"; of zfs-fuse, which has no version to tell, that of
+/// the file systems that it makes. Empty if it tells neither.
+awaitable<std::string> askVersion();
 
 /// The property of a dataset or snapshot, without the line break; "-" where it has none. Throws `Error`.
 awaitable<std::string> zfsProperty(std::string property, std::string of);

@@ -44,8 +44,17 @@ awaitable<void> demandPool(std::string dataset, std::string said) {
     throw Error(explainZfs(fmt::format("look for the run's snapshots of {}", dataset), said));
 }
 
+awaitable<void> release(std::string snapshot, std::string tag) {
+    Words words{"release", tag, snapshot};
+    const auto answer = co_await tryZfs(std::move(words));
+    if (answer.ok || saysAbsent(answer.error) || answer.error.find("no such tag") != std::string::npos) co_return;
+    throw Error(explainZfs(fmt::format("release the hold {} of {}", tag, snapshot), answer.error));
+}
+
+} // namespace
+
 /// A sender that was just killed may keep its snapshot busy for a moment longer.
-awaitable<void> destroy(std::string snapshot) {
+awaitable<void> destroySnapshot(std::string snapshot) {
     constexpr int tries = 10;
     for (int left = tries; left > 0; --left) {
         // -d: if somebody else holds or has cloned it, it goes when they are done.
@@ -56,15 +65,6 @@ awaitable<void> destroy(std::string snapshot) {
         co_await sleepFor(300ms);
     }
 }
-
-awaitable<void> release(std::string snapshot, std::string tag) {
-    Words words{"release", tag, snapshot};
-    const auto answer = co_await tryZfs(std::move(words));
-    if (answer.ok || saysAbsent(answer.error) || answer.error.find("no such tag") != std::string::npos) co_return;
-    throw Error(explainZfs(fmt::format("release the hold {} of {}", tag, snapshot), answer.error));
-}
-
-} // namespace
 
 std::string holdTag(const std::string& runId) { return "holdfast-" + runId.substr(0, 8); }
 
@@ -87,6 +87,16 @@ awaitable<void> holdSnapshot(ZfsSnapshot snapshot, std::string runId) {
     words.push_back(snapshot.full());
     auto doing = "hold the snapshot " + snapshot.full();
     co_await runZfs(std::move(words), std::move(doing));
+}
+
+awaitable<void> makeBookmark(ZfsSnapshot snapshot) {
+    Words words{"bookmark", snapshot.full(), snapshot.bookmark()};
+    auto doing = "make the bookmark " + snapshot.bookmark();
+    co_await runZfs(std::move(words), std::move(doing));
+}
+
+nlohmann::json bookmarkEntry(const ZfsSnapshot& snapshot, const std::string& guid) {
+    return {{"dataset", snapshot.dataset}, {"bookmark", snapshot.bookmark()}, {"guid", guid}};
 }
 
 awaitable<std::vector<std::string>> snapshotsOfRun(ZfsSnapshot snapshot, std::string runId) {
@@ -112,13 +122,32 @@ awaitable<std::vector<std::string>> snapshotsOfRun(ZfsSnapshot snapshot, std::st
 awaitable<void> undoSnapshot(nlohmann::json entry, std::string runId) {
     const auto snapshot = snapshotOf(entry, runId);
     const auto found = co_await snapshotsOfRun(snapshot, runId);
-    for (const auto& name : found) co_await destroy(name);
+    for (const auto& name : found) co_await destroySnapshot(name);
 }
 
 awaitable<void> undoHold(nlohmann::json entry, std::string runId) {
     const auto snapshot = snapshotOf(entry, runId);
     const auto found = co_await snapshotsOfRun(snapshot, runId);
     for (const auto& name : found) co_await release(name, holdTag(runId));
+}
+
+awaitable<void> undoBookmark(nlohmann::json entry) {
+    const std::string dataset = entry.at("dataset");
+    const std::string bookmark = entry.at("bookmark");
+    if (!bookmark.starts_with(dataset + "#")) {
+        throw Error(fmt::format("The ledger names \"{}\", which is not a bookmark of {}.", bookmark, dataset));
+    }
+    Words ask{"get", "-H", "-p", "-o", "value", "guid", bookmark};
+    const auto guid = co_await tryZfs(std::move(ask));
+    if (!guid.ok) {
+        if (!saysAbsent(guid.error)) throw Error(explainZfs("look at the bookmark " + bookmark, guid.error));
+        co_await demandPool(dataset, guid.error);
+        co_return;
+    }
+    if (guid.out != entry.at("guid").get<std::string>() + "\n") co_return; // somebody else's, of the same name
+    Words words{"destroy", bookmark};
+    auto doing = "destroy the bookmark " + bookmark;
+    co_await runZfs(std::move(words), std::move(doing));
 }
 
 } // namespace holdfast

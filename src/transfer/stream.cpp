@@ -1,104 +1,17 @@
 #include "transfer/stream.hpp"
 
-#include "transfer/compressor.hpp"
-#include "transfer/digest.hpp"
-#include "transfer/stall.hpp"
-#include "util/async.hpp"
-#include "util/child.hpp"
-#include "util/format.hpp"
+#include "transfer/pipe.hpp"
 
 #include <algorithm>
+#include <utility>
 
-#include <boost/asio/experimental/awaitable_operators.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
 #include <fmt/format.h>
 
 namespace holdfast {
 
-using namespace asio::experimental::awaitable_operators;
 using namespace std::chrono_literals;
-using std::chrono::microseconds;
 
 namespace {
-
-constexpr int pipeCapacity = 1024 * 1024; // fs.pipe-max-size; 64 KiB, the default, costs a third of the speed
-constexpr std::size_t bufferSize = 256 * 1024;
-
-/// Takes the stream's bytes, hands the object's bytes on, and hashes both.
-class Pipe {
-  public:
-    Pipe(asio::any_io_executor executor, const StreamSpec& spec, Progress& progress, RateLimiter& limiter, Fd from,
-         Fd to)
-        : progress_(progress), limiter_(limiter), from_(executor, from.release()), to_(executor, to.release()) {
-        if (spec.compressionLevel) {
-            compressor_.emplace(*spec.compressionLevel);
-            objectDigest_.emplace("SHA256");
-        }
-        if (!spec.remoteHash.empty() && spec.remoteHash != "sha256") {
-            remoteDigest_.emplace(spec.remoteHash == "md5" ? "MD5" : "SHA1");
-        }
-    }
-
-    /// Moves all that the producer writes; does not close what rclone reads.
-    awaitable<void> pump() {
-        std::vector<char> buffer(bufferSize);
-        while (true) {
-            boost::system::error_code failed;
-            const auto got =
-                co_await from_.async_read_some(asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, failed));
-            if (failed == asio::error::eof) break;
-            if (failed) throw boost::system::system_error(failed, "read from the producer");
-            const std::string_view bytes(buffer.data(), got);
-            const std::string_view toSend = compressor_ ? compressor_->add(bytes) : bytes;
-            co_await writeObject(toSend);
-            streamDigest_.add(bytes); // after the write: rclone works on these bytes meanwhile
-            streamSize_ += got;
-            progress_.add(got, Progress::Clock::now());
-        }
-        if (!compressor_) co_return;
-        const std::string_view end = compressor_->finish();
-        co_await writeObject(end);
-    }
-
-    [[nodiscard]] std::uint64_t streamSize() const { return streamSize_; }
-
-    void close() { to_.close(); }
-
-    Sent finish() {
-        Sent sent{.streamSize = streamSize_, .streamSha256 = streamDigest_.finish(), .objectSize = objectSize_};
-        sent.objectSha256 = objectDigest_ ? objectDigest_->finish() : sent.streamSha256;
-        sent.remoteHash = remoteDigest_ ? remoteDigest_->finish() : sent.objectSha256;
-        return sent;
-    }
-
-  private:
-    awaitable<void> writeObject(std::string_view bytes) {
-        while (!bytes.empty()) {
-            const auto portion = bytes.substr(0, limiter_.portion(bytes.size()));
-            co_await asio::async_write(to_, asio::buffer(portion), asio::use_awaitable);
-            if (objectDigest_) objectDigest_->add(portion);
-            if (remoteDigest_) remoteDigest_->add(portion);
-            objectSize_ += portion.size();
-            bytes.remove_prefix(portion.size());
-            const auto pause = limiter_.sent(portion.size(), RateLimiter::Clock::now());
-            if (pause > 0us) co_await sleepFor(pause);
-        }
-    }
-
-    Progress& progress_;
-    RateLimiter& limiter_;
-    asio::posix::stream_descriptor from_;
-    asio::posix::stream_descriptor to_;
-    std::optional<Compressor> compressor_;
-    Digest streamDigest_{"SHA256"};
-    std::optional<Digest> objectDigest_;
-    std::optional<Digest> remoteDigest_;
-    std::uint64_t streamSize_ = 0;
-    std::uint64_t objectSize_ = 0;
-};
 
 /// What rclone would check with all of its hashes, at a fifth of the speed, we check with one: verifyObject().
 std::vector<std::string> rcatArguments(const StreamSpec& spec) {
@@ -108,76 +21,93 @@ std::vector<std::string> rcatArguments(const StreamSpec& spec) {
     return arguments;
 }
 
-TransferError producerFailure(const StreamSpec& spec, const ExitStatus& status, const Child& producer) {
-    const auto words = producer.errorTail();
-    return {fmt::format("{} {} before the stream was whole{}{}", spec.producer.at(0), status.describe(),
-                        words.empty() ? "." : ": ", words),
-            true};
+/// "tar exited with status 2 before the stream was whole: its last words".
+std::string failureOf(const std::string& program, const ExitStatus& status, const std::string& lastWords) {
+    return fmt::format("{} {} before the stream was whole{}{}", program, status.describe(),
+                       lastWords.empty() ? "." : ": ", lastWords);
 }
 
-/// From the first byte to rclone's end. Leaves both programs running if it throws.
-awaitable<void> feed(const StreamSpec& spec, Pipe& pipe, Child& producer, Child& rclone) {
-    const auto doing = fmt::format("upload {}", spec.object);
-    const auto first = co_await (caught(pipe.pump()) || rclone.wait());
-    if (const auto* status = std::get_if<1>(&first)) throw rcloneFailure(doing, *status, rclone.errorTail());
-    if (const auto failure = std::get<0>(first)) {
-        const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
-        if (toldToStop) std::rethrow_exception(failure);
-        try {
-            std::rethrow_exception(failure);
-        } catch (const boost::system::system_error& e) {
-            if (e.code() != boost::system::errc::broken_pipe) throw;
-        }
-        const auto status = co_await rclone.wait();
-        throw rcloneFailure(doing, status, rclone.errorTail());
-    }
+PipeSpec::Failure failureOfRclone(std::string doing) {
+    return [doing = std::move(doing)](const ExitStatus& status, const std::string& lastWords) {
+        return rcloneFailure(doing, status, lastWords);
+    };
+}
 
-    if (const auto status = co_await producer.wait(); !status.ok()) throw producerFailure(spec, status, producer);
-    if (pipe.streamSize() == 0) {
-        throw TransferError(fmt::format("{} wrote nothing: an empty stream is not a backup.", spec.producer.at(0)),
-                            false);
+PipeSpec::Failure failureOfProgram(std::string program, bool retry) {
+    return [program = std::move(program), retry](const ExitStatus& status, const std::string& lastWords) {
+        return TransferError(failureOf(program, status, lastWords), retry);
+    };
+}
+
+bool isComputed(const std::string& hash) { return !hash.empty() && hash != "sha256"; }
+
+/// Throws unless what came is what the manifest tells of.
+void demandSame(const std::string& what, std::uint64_t size, const std::string& sha256, std::uint64_t wantedSize,
+                const std::string& wantedSha256) {
+    if (size != wantedSize) {
+        throw TransferError(
+            fmt::format("{} is damaged: it has {} bytes, but its manifest says {}.", what, size, wantedSize), false);
     }
-    pipe.close(); // the gate opens: only now may rclone take what it has for the whole
-    if (const auto status = co_await rclone.wait(); !status.ok()) {
-        throw rcloneFailure(doing, status, rclone.errorTail());
+    if (sha256 != wantedSha256) {
+        throw TransferError(
+            fmt::format("{} is damaged: its SHA-256 is {}, but its manifest says {}.", what, sha256, wantedSha256),
+            false);
     }
 }
 
 } // namespace
 
 awaitable<Sent> sendStream(const Rclone& rclone, StreamSpec spec, Progress& progress, RateLimiter& limiter) {
-    const auto executor = co_await asio::this_coro::executor;
-    auto stream = makePipe(pipeCapacity);
-    auto object = makePipe(pipeCapacity);
+    PipeSpec pipe;
+    pipe.producer.argv = spec.producer;
+    pipe.consumer = rclone.command(rcatArguments(spec));
+    pipe.compressionLevel = spec.compressionLevel;
+    if (isComputed(spec.remoteHash)) pipe.outHash = spec.remoteHash;
+    pipe.stallTimeout = spec.stallTimeout;
+    pipe.killDelay = spec.killDelay;
+    pipe.producerFailed = failureOfProgram(spec.producer.at(0), true);
+    pipe.consumerFailed = failureOfRclone(fmt::format("upload {}", spec.object));
+    pipe.gate = [producer = spec.producer.at(0)](const Flow& flow) {
+        if (flow.inSize > 0) return;
+        throw TransferError(fmt::format("{} wrote nothing: an empty stream is not a backup.", producer), false);
+    };
+    const auto flow = co_await runPipe(std::move(pipe), progress, limiter);
+    Sent sent{.streamSize = flow.inSize,
+              .streamSha256 = flow.inSha256,
+              .objectSize = flow.outSize,
+              .objectSha256 = flow.outSha256,
+              .remoteHash = flow.outHash};
+    if (sent.remoteHash.empty()) sent.remoteHash = sent.objectSha256;
+    co_return sent;
+}
 
-    auto consumerSpec = rclone.command(rcatArguments(spec));
-    consumerSpec.in = object.read.get();
-    ChildSpec producerSpec;
-    producerSpec.argv = spec.producer;
-    producerSpec.out = stream.write.get();
-
-    Pipe pipe(executor, spec, progress, limiter, std::move(stream.read), std::move(object.write));
-    Child consumer(executor, consumerSpec);
-    object.read.reset();
-    Child producer(executor, producerSpec);
-    stream.write.reset();
-
-    std::exception_ptr failure;
-    const microseconds stallTimeout(spec.stallTimeout);
-    const auto first = co_await (caught(feed(spec, pipe, producer, consumer)) || untilStalled(progress, stallTimeout));
-    if (first.index() == 1) {
-        failure = std::make_exception_ptr(TransferError(
-            fmt::format("No byte has moved for {}; the attempt was ended.", formatSpan(spec.stallTimeout)), true));
-    } else {
-        failure = std::get<0>(first);
+awaitable<void> receiveStream(const Rclone& rclone, ReceiveSpec spec, Progress& progress, RateLimiter& limiter) {
+    PipeSpec pipe;
+    pipe.producer = rclone.command({"cat", "--buffer-size=0", "--", spec.object});
+    if (!spec.consumer.empty()) {
+        pipe.consumer.emplace();
+        pipe.consumer->argv = spec.consumer;
+        pipe.consumerFailed = failureOfProgram(spec.consumer.at(0), false);
     }
-    if (!failure) co_return pipe.finish();
-
-    const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
-    if (toldToStop) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    const microseconds grace(spec.killDelay);
-    co_await (producer.end(grace) && consumer.end(grace)); // the pipe, and with it rclone's input, is still open
-    std::rethrow_exception(failure);
+    pipe.decompress = spec.stream.compression == "zstd";
+    pipe.limitInput = true;
+    pipe.mayEndEarly = true;
+    pipe.stallTimeout = spec.stallTimeout;
+    pipe.killDelay = spec.killDelay;
+    pipe.producerFailed = failureOfRclone(fmt::format("read {}", spec.object));
+    pipe.gate = [object = spec.object, wanted = spec.wanted, stream = spec.stream](const Flow& flow) {
+        demandSame(object, flow.inSize, flow.inSha256, wanted.size, wanted.sha256);
+        demandSame("The stream in " + object, flow.outSize, flow.outSha256, stream.size, stream.sha256);
+    };
+    std::string damage;
+    try {
+        co_await runPipe(std::move(pipe), progress, limiter);
+    } catch (const TransferError&) {
+        throw;
+    } catch (const Error& e) {
+        damage = e.what();
+    }
+    if (!damage.empty()) throw TransferError(fmt::format("{} is damaged: {}", spec.object, damage), false);
 }
 
 awaitable<void> verifyObject(const Rclone& rclone, std::string object, RemoteFeatures features, Sent sent) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "run/manifest.hpp"
 #include "run/progress.hpp"
 #include "transfer/rate_limiter.hpp"
 #include "transfer/rclone.hpp"
@@ -40,6 +41,21 @@ struct Sent {
 /// and the caller removes what lies at the destination. Throws `TransferError`; a cancellation passes through after
 /// both programs have ended.
 awaitable<Sent> sendStream(const Rclone& rclone, StreamSpec spec, Progress& progress, RateLimiter& limiter);
+
+/// One object back into a stream.
+struct ReceiveSpec {
+    std::string object; ///< "remote:path"
+    Manifest::Object wanted;
+    Manifest::Stream stream;
+    std::vector<std::string> consumer; ///< argv; reads the stream from standard input. Empty: it is only checked
+    USec stallTimeout = 0;
+    USec killDelay = 0;
+};
+
+/// `rclone cat` → counter, hash, zstd, rate limit → consumer: sendStream() the other way round, with the same gate. The
+/// consumer's input stays open until size and SHA-256 of object and stream are as the manifest says; if they are not,
+/// it is ended, and what it made is for the caller to remove. Throws `TransferError`.
+awaitable<void> receiveStream(const Rclone& rclone, ReceiveSpec spec, Progress& progress, RateLimiter& limiter);
 
 /// Checks size and hash at the destination against what was sent: a local disk is read back, another remote is asked
 /// for the hash that it keeps. Throws `TransferError`.

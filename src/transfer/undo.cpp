@@ -14,17 +14,22 @@ constexpr std::size_t maxManifest = 1024 * 1024;
 
 } // namespace
 
+awaitable<std::optional<Manifest>> readManifest(const Rclone& rclone, std::string object) {
+    const auto text = co_await rclone.read(std::move(object), maxManifest);
+    if (!text) co_return std::nullopt;
+    try {
+        co_return parseManifest(*text);
+    } catch (const Error&) {
+        co_return std::nullopt;
+    }
+}
+
 awaitable<bool> committed(const Ledger& ledger) {
     for (const auto& entry : ledger.outstanding()) {
         if (entry.kind != manifestKind) continue;
-        const auto text =
-            co_await Rclone(ledger.header().rcloneConfig).read(entry.what.at("object").get<std::string>(), maxManifest);
-        if (!text) continue;
-        try {
-            if (parseManifest(*text).run == ledger.header().id) co_return true;
-        } catch (const Error&) {
-            // Cut short: not a manifest, and so not a backup.
-        }
+        const Rclone rclone(ledger.header().rcloneConfig);
+        const auto manifest = co_await readManifest(rclone, entry.what.at("object").get<std::string>());
+        if (manifest && manifest->run == ledger.header().id) co_return true;
     }
     co_return false;
 }

@@ -1,7 +1,12 @@
 #pragma once
 
 #include "run/ledger.hpp"
+#include "run/manifest.hpp"
+#include "transfer/rclone.hpp"
 #include "util/asio.hpp"
+
+#include <optional>
+#include <string>
 
 namespace holdfast {
 
@@ -9,6 +14,10 @@ namespace holdfast {
 inline constexpr const char* objectKind = "object";
 inline constexpr const char* manifestKind = "manifest";
 inline constexpr const char* folderKind = "folder"; ///< of a version, with all that is in it
+
+/// The manifest that lies there; nothing if there is none or it was cut short: that is not a backup. Throws
+/// `TransferError` if the destination cannot be asked.
+awaitable<std::optional<Manifest>> readManifest(const Rclone& rclone, std::string object);
 
 /// Whether the run's manifest lies whole at the destination: the run is then a backup, whatever died after. Throws
 /// `TransferError` if the destination cannot be asked.

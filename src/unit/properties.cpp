@@ -68,9 +68,22 @@ Sandbox basicSandbox(const std::filesystem::path& rcloneConfig, const Paths& pat
     return sandbox;
 }
 
+/// Into a dataset, ZFS itself writes. Into a folder, an archive of unknown origin is unpacked, with the owners and
+/// modes that it names: whatever tar lets through, nothing but the folder's neighbours can be written.
+void restrictToTarget(Sandbox& sandbox, const RestoreTask& restore) {
+    if (sandbox.sources.contains(SourceType::Zfs)) return;
+    sandbox.protectSystem = "strict";
+    sandbox.writable.push_back(std::filesystem::path(restore.target).parent_path());
+    sandbox.restoresFiles = true;
+}
+
 Sandbox sandboxFor(const Plan& plan, const Paths& paths) {
     Sandbox sandbox = basicSandbox(plan.settings.rcloneConfig, paths);
     sandbox.sources = {plan.job.sourceType()};
+    if (!plan.backsUp()) {
+        if (const auto* restore = std::get_if<RestoreTask>(&plan.task)) restrictToTarget(sandbox, *restore);
+        return sandbox;
+    }
     if (const auto* flash = std::get_if<FlashConfig>(&plan.job.source)) {
         // The work tree too: .gitattributes is kept up to date there.
         sandbox.writable.push_back(std::filesystem::path(flash->gitPath).parent_path());
@@ -79,6 +92,11 @@ Sandbox sandboxFor(const Plan& plan, const Paths& paths) {
         }
     }
     return sandbox;
+}
+
+std::string description(const Plan& plan) {
+    if (plan.backsUp()) return fmt::format("Holdfast backup run of job {}", plan.job.name);
+    return fmt::format("Holdfast {} of a backup of job {}", plan.kind(), plan.job.name);
 }
 
 /// For a cleanup that has only the ledger to go by: what is to be undone may lie anywhere, /boot and /etc included.
@@ -94,7 +112,7 @@ Sandbox sandboxWithoutPlan(const Paths& paths) {
 
 UnitProperties runUnitProperties(const Plan& plan, const Paths& paths) {
     UnitProperties properties;
-    addCommon(properties, fmt::format("Holdfast backup run of job {}", plan.job.name), {HOLDFAST_WORKER, plan.id});
+    addCommon(properties, description(plan), {HOLDFAST_WORKER, plan.id});
     addCommand(properties, "ExecStopPostEx", {HOLDFAST_WORKER, "--cleanup", plan.id});
     add(properties, "NotifyAccess", std::string("main")); // or STATUS= would be dropped
     // Of the stop, and again of ExecStopPost=.

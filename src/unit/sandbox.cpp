@@ -33,6 +33,7 @@ std::uint64_t capabilities(const Sandbox& sandbox) {
     // Files of any owner are read, copied to local remotes, and committed to repositories that are not root's.
     std::uint64_t mask = bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_FOWNER) | bit(CAP_CHOWN);
     if (needsZfs(sandbox)) mask |= bit(CAP_SYS_ADMIN);
+    if (sandbox.restoresFiles) mask |= bit(CAP_FSETID);
     return mask;
 }
 
@@ -78,11 +79,12 @@ void addSandbox(Properties& properties, const Sandbox& sandbox) {
     addDevices(properties, sandbox);
     addList(properties, "RestrictAddressFamilies", true, {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"});
 
-    for (const char* name : {"ProtectKernelTunables", "ProtectKernelModules", "ProtectKernelLogs",
-                             "ProtectControlGroups", "ProtectClock", "ProtectHostname", "PrivateIPC", "LockPersonality",
-                             "MemoryDenyWriteExecute", "RestrictRealtime", "RestrictSUIDSGID"}) {
+    for (const char* name :
+         {"ProtectKernelTunables", "ProtectKernelModules", "ProtectKernelLogs", "ProtectControlGroups", "ProtectClock",
+          "ProtectHostname", "PrivateIPC", "LockPersonality", "MemoryDenyWriteExecute", "RestrictRealtime"}) {
         add(properties, name, true);
     }
+    add(properties, "RestrictSUIDSGID", !sandbox.restoresFiles);
     add(properties, "RestrictNamespaces", std::uint64_t{0}); // of the kinds, those that remain allowed
     add(properties, "ProtectProc", std::string("invisible"));
     add(properties, "KeyringMode", std::string("private"));

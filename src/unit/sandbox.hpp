@@ -13,8 +13,9 @@ namespace holdfast {
 
 /// What a unit of ours may do, beyond what every one of them may. Only what is listed here differs between units.
 struct Sandbox {
-    std::string protectSystem = "full"; ///< systemd.exec(5): "full" or "no"
+    std::string protectSystem = "full"; ///< systemd.exec(5): "strict", "full" or "no"
     std::set<SourceType> sources;       ///< whose tools must work in it
+    bool restoresFiles = false;         ///< with the modes that they had, setuid among them
     std::vector<std::filesystem::path> writable;
     std::vector<std::filesystem::path> readOnly;
 };

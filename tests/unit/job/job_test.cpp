@@ -35,13 +35,15 @@ TEST(Job, DefaultsOfTheSeed) {
 }
 
 TEST(Job, EveryFieldArrives) {
-    const auto job = parseJob(R"({"name": "n", "enabled": false, "schedule": "daily", "remoteName": "b2",
+    const auto job =
+        parseJob(R"({"name": "n", "enabled": false, "schedule": "daily", "randomizedDelay": "15min", "remoteName": "b2",
         "destinationPath": "x/y", "sourcePath": "/srv", "rcloneOptions": {"transfers": 2}, "layout": "versions",
         "preprocessType": "none", "preprocessTimeout": 1.5, "cleanupOnFailure": false,
         "limits": {"memoryMax": "1G", "cpuQuota": "200%", "runtimeMax": "12h", "tasksMax": 256, "bandwidth": "10M"}})"s);
     EXPECT_EQ(job.name, "n");
     EXPECT_FALSE(job.enabled);
     EXPECT_EQ(job.schedule, "daily");
+    EXPECT_EQ(job.randomizedDelay, 900 * usecPerSec);
     EXPECT_EQ(job.destination(), "b2:x/y");
     EXPECT_EQ(job.sourcePath, "/srv");
     EXPECT_EQ(job.rcloneOptions, (json{{"transfers", 2}}));

@@ -113,6 +113,7 @@ TEST(Schema, DefaultsAreThoseOfTheProgram) {
     EXPECT_GT(document.size(), 8U);
     EXPECT_EQ(job.enabled, fresh.enabled);
     EXPECT_EQ(job.schedule, fresh.schedule);
+    EXPECT_EQ(job.randomizedDelay, fresh.randomizedDelay);
     EXPECT_EQ(job.destinationPath, fresh.destinationPath);
     EXPECT_EQ(job.rcloneOptions, fresh.rcloneOptions);
     EXPECT_EQ(job.layout, fresh.layout);

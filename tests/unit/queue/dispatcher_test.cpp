@@ -404,6 +404,25 @@ TEST_F(DispatcherTest, ARunWithAResultIsOverThoughSomethingIsLeftToGiveBack) {
     EXPECT_EQ(run(id).result, "failed");
 }
 
+TEST_F(DispatcherTest, WhatIsLeftOfARunThatIsOverIsGivenBackByTheNextDaemon) {
+    times.retry = {.first = 1h, .most = 1h};
+    restart();
+    const auto id = running("a");
+    writeLedger(id, "a");
+    systemd.onStart = [&](const std::string& started) { systemd.end(started); };
+    endWith(id, "failed");
+    ASSERT_TRUE(finished(id));
+    ASSERT_TRUE(daemon->until([&] { return systemd.startsOf(cleanupUnit(id)) == 1; }));
+    systemd.onStart = [&](const std::string& started) {
+        std::filesystem::remove(paths.ledger(id));
+        systemd.end(started);
+    };
+    restart();
+    ASSERT_TRUE(daemon->until([&] { return traceless(id); }));
+    EXPECT_EQ(systemd.startsOf(cleanupUnit(id)), 2U);
+    EXPECT_EQ(daemon->history.find(id)->result.result, "failed");
+}
+
 TEST_F(DispatcherTest, AnEndWithoutLedgerAndResultIsAnInterruption) {
     systemd.onStart = [&](const std::string& started) { systemd.end(started); };
     const auto id = enqueue("a");

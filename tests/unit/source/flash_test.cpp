@@ -669,12 +669,12 @@ TEST(Background, BringsExceptionsBack) {
 }
 
 TEST_F(Flash, OtherSourcesAreRefusedByName) {
-    plan.job.source = DockerConfig{};
+    plan.job.source = ScriptConfig{};
     try {
         makeSource(plan, paths, *ledger);
         FAIL();
     } catch (const Error& e) {
-        EXPECT_STREQ(e.what(), "The docker source is not part of this version.");
+        EXPECT_STREQ(e.what(), "The script source is not part of this version.");
     }
     plan.job.source = FlashConfig{};
     EXPECT_NE(makeSource(plan, paths, *ledger), nullptr);

@@ -2,6 +2,7 @@
 
 #include "source/script_output.hpp"
 #include "util/error.hpp"
+#include "util/file.hpp"
 
 #include "../temporary_folder.hpp"
 
@@ -113,6 +114,18 @@ TEST(Script, EveryEndHasItsSentence) {
     config.timeout = 5;
     EXPECT_NE(explain("timeout", 0, 0).find("its timeout allows (5s)"), std::string::npos);
     EXPECT_EQ(explain("resources", 0, 0), "The unit of /x.sh failed: resources.");
+}
+
+TEST(Script, EveryExampleOfTheManualIsAJob) {
+    const auto page = readFile(HOLDFAST_SOURCE_DIR "/docs/script.md", 1 << 20);
+    int examples = 0;
+    for (auto begin = page.find("```json\n"); begin != page.npos; begin = page.find("```json\n", begin + 1)) {
+        const auto end = page.find("\n```", begin);
+        const auto job = parseJob(page.substr(begin + 8, end - begin - 8));
+        EXPECT_EQ(job.sourceType(), SourceType::Script);
+        ++examples;
+    }
+    EXPECT_GE(examples, 1);
 }
 
 } // namespace

@@ -110,6 +110,16 @@ TEST(Properties, OnlyZfsGetsItsDeviceAndTheRightToAdminister) {
     EXPECT_EQ(get<std::string>(zfs, "DevicePolicy"), "closed");
 }
 
+TEST(Properties, DockerRunEndsBeforeItsEngineAndReadsEveryFile) {
+    const auto docker = runUnitProperties(planOf(DockerConfig{}), Paths{});
+    for (const char* unit : {"docker.service", "docker.socket", "podman.socket"}) {
+        EXPECT_TRUE(lists(get<Strings>(docker, "After"), unit)) << unit;
+    }
+    constexpr std::uint64_t readAll = std::uint64_t{1} << CAP_DAC_READ_SEARCH;
+    EXPECT_NE(get<std::uint64_t>(docker, "CapabilityBoundingSet") & readAll, 0U);
+    EXPECT_TRUE(lists(get<List>(docker, "RestrictAddressFamilies").get<1>(), "AF_UNIX"));
+}
+
 TEST(Properties, NothingIsHiddenThatADestinationMayBe) {
     for (const auto& p :
          {runUnitProperties(planOf(FlashConfig{}), Paths{}), cleanupUnitProperties(newId(), nullptr, Paths{})}) {

@@ -1,0 +1,37 @@
+#include "run/task.hpp"
+
+#include "util/error.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace holdfast {
+
+nlohmann::json toJson(const Task& task) {
+    if (const auto* restore = std::get_if<RestoreTask>(&task)) {
+        return {{"kind", "restore"},
+                {"backup", restore->backup},
+                {"target", restore->target},
+                {"force", restore->force},
+                {"paths", restore->paths}};
+    }
+    if (const auto* verify = std::get_if<VerifyTask>(&task)) {
+        return {{"kind", "verify"}, {"backup", verify->backup}, {"deep", verify->deep}};
+    }
+    return {{"kind", "backup"}};
+}
+
+Task taskFromJson(const nlohmann::json& json) {
+    const auto kind = json.at("kind").get<std::string>();
+    if (kind == "backup") return BackupTask{};
+    if (kind == "restore") {
+        return RestoreTask{.backup = json.at("backup"),
+                           .target = json.at("target"),
+                           .force = json.at("force"),
+                           .paths = json.at("paths")};
+    }
+    if (kind == "verify") return VerifyTask{.backup = json.at("backup"), .deep = json.at("deep")};
+    throw Error(fmt::format("There is no task \"{}\".", kind));
+}
+
+} // namespace holdfast

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace holdfast {
+
+/// What a run does. This one needs no more than its job.
+struct BackupTask {};
+
+/// Brings one backup back, with all that it hangs on.
+struct RestoreTask {
+    std::string backup;             ///< id of the run that made it
+    std::string target;             ///< a dataset for a ZFS stream, else the absolute path of a folder
+    bool force = false;             ///< what is at the target is moved aside, once the backup has come back whole
+    std::vector<std::string> paths; ///< only these members of an archive or files of a copy; empty: all
+};
+
+/// Checks whether backups can be restored.
+struct VerifyTask {
+    std::string backup; ///< id of the run that made it; empty: all of the job's
+    bool deep = false;  ///< reads all of it back; else only looks at sizes, and at the hashes that the remote keeps
+};
+
+using Task = std::variant<BackupTask, RestoreTask, VerifyTask>;
+
+nlohmann::json toJson(const Task& task);
+/// Throws `Error` or `nlohmann::json::exception` for what is not a task.
+Task taskFromJson(const nlohmann::json& json);
+
+} // namespace holdfast
