@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 #include <variant>
 
@@ -147,7 +148,8 @@ awaitable<void> withdraw(Backup backup) {
 awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
     const auto& plan = backup.plan;
     const auto upload = backup.source.upload();
-    const auto from = std::get<StoredTree>(upload).path;
+    const auto& tree = std::get<StoredTree>(upload);
+    const auto& from = tree.path;
     refuseCopyIntoItself(backup, from);
     if (plan.job.mirrors())
         co_await withdraw(backup);
@@ -160,7 +162,7 @@ awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
     // attempt.
     const Step copy = [&](std::uint32_t number) -> awaitable<void> {
         backup.reporter.beginAttempt(number, 0, true);
-        const auto began = nowUSec();
+        const auto began = tree.still ? std::numeric_limits<USec>::max() : nowUSec();
         auto copying = copyOnce(backup, copySpec(backup, from));
         co_await withinMemory(std::move(copying));
         backup.reporter.streamEnded();

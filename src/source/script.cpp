@@ -258,7 +258,7 @@ void ScriptSource::refuseEmptyOutput() const {
                             nameOf(config_), lastWords()));
 }
 
-Upload ScriptSource::upload() { return StoredTree{output_}; }
+Upload ScriptSource::upload() { return StoredTree{output_, true}; }
 
 nlohmann::json ScriptSource::metadata() const {
     auto metadata = nlohmann::json::object();

@@ -33,6 +33,7 @@ struct StoredFile {
 /// A file or folder that is copied as it is.
 struct StoredTree {
     std::filesystem::path path;
+    bool still = false; ///< nobody can change it any more: all of it must arrive
 };
 
 using Upload = std::variant<Producer, StoredFile, StoredTree>;
