@@ -90,7 +90,10 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
     } catch (const std::exception& e) {
         unknown = e.what();
     }
-    if (whole) outcome = {"done", ""};
+    if (whole) {
+        outcome = {"done", ""};
+        ledger.committed();
+    }
 
     std::vector<std::string> left;
     for (const auto& entry : ledger.outstanding()) {
