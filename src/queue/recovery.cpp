@@ -87,7 +87,8 @@ awaitable<void> Dispatcher::Impl::settleOrphan(std::string id) {
         const LedgerHeader header = Ledger::open(paths.ledger(id)).header();
         const Settler::Report report = [id](const std::string& why) { logWarning(fmt::format("Run {}: {}", id, why)); };
         const auto result = co_await settler.settle(id, nullptr, report);
-        recordOrphan(header, result);
+        if (!history.find(id)) recordOrphan(header, result);
+        co_await settler.giveBack(id, nullptr, report);
     }
     logNotice(fmt::format("Removing what is left of run {}.", id));
     files.forget(id);

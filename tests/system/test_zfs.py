@@ -7,8 +7,8 @@ import time
 import faults
 import holdfast
 import pytest
-from zpools import (KERNEL, POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, needed, nothing_there, pools, receive, run_to_the_end, same_files,  # noqa: F401
-                    start_and_hold, zfs, zfs_held, zfs_job)
+from zpools import (KERNEL, POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, needed, nothing_there, pools, receive,  # noqa: F401
+                    run_to_the_end, same_files, start_and_hold, zfs, zfs_held, zfs_job)
 
 pytestmark = needed
 
@@ -29,6 +29,7 @@ def test_what_is_received_is_what_was_there(remote, dataset, config, tmp_path):
     assert fields["snapshot"].startswith("nightly-20") and fields["snapshot"].endswith(f"-{run.id[:8]}")
     assert fields["guid"] == zfs("get", "-H", "-p", "-o", "value", "guid", f"{target}@{fields['snapshot']}")
     assert (fields["dataset"], fields["baseGuid"], fields["raw"], fields["recursive"]) == (dataset.name, "", False, False)
+    assert manifest["tools"]["zfs"].startswith("zfs-" if KERNEL else "filesystem version ")
     assert manifest["source"] == "zfs" and manifest["stream"]["format"] == "zfs-send"
     assert last["OutputPath"].removesuffix(".zst").endswith(f"-{run.id[:8]}.zfs")
     destroy(target)

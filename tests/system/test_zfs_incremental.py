@@ -7,8 +7,8 @@ import pathlib
 import faults
 import holdfast
 import pytest
-from zpools import (POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, needed, numbers, pools, receive, run_to_the_end, same_files,  # noqa: F401
-                    start_and_hold, zfs, zfs_held, zfs_job)
+from zpools import (POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, needed, pools, receive, run_to_the_end,  # noqa: F401
+                    same_files, start_and_hold, zfs, zfs_held, zfs_job)
 
 pytestmark = needed
 
