@@ -7,8 +7,8 @@ import time
 import faults
 import holdfast
 import pytest
-from zpools import (KERNEL, POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, needed, nothing_there, pools, receive,  # noqa: F401
-                    run_to_the_end, same_files, start_and_hold, zfs, zfs_held, zfs_job)
+from zpools import (KERNEL, POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, fill, needed, nothing_there, pools,  # noqa: F401
+                    receive, run_to_the_end, same_files, start_and_hold, zfs, zfs_held, zfs_job)
 
 pytestmark = needed
 
