@@ -118,7 +118,10 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
     } catch (const std::exception& e) {
         unknown = e.what();
     }
-    if (whole) outcome = {"done", ""};
+    if (whole) {
+        outcome = {"done", ""};
+        ledger.committed();
+    }
 
     for (const auto& entry : ledger.outstanding()) {
         if (othersWaitFor(entry)) continue; // in `left` already

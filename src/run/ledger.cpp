@@ -102,6 +102,8 @@ void Ledger::replay(const nlohmann::json& line) {
                             line.at("keep") ? OnFailure::Keep : OnFailure::Undo,
                             onCommitFrom(line.value("onCommit", "undo"))});
         next_ = entries_.back().number + 1;
+    } else if (op == "committed") {
+        committed_ = true;
     } else if (op == "verdict") {
         line.at("error").get_to(verdict_);
     } else if (op == "released" || op == "kept") {
@@ -134,6 +136,13 @@ void Ledger::released(std::uint64_t number) {
 
 void Ledger::kept(std::uint64_t number, const std::string& why) {
     const nlohmann::json line{{"op", "kept"}, {"number", number}, {"why", why}};
+    append(line);
+    replay(line);
+}
+
+void Ledger::committed() {
+    if (committed_) return;
+    const nlohmann::json line{{"op", "committed"}};
     append(line);
     replay(line);
 }

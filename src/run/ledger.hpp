@@ -62,6 +62,8 @@ class Ledger {
     void released(std::uint64_t number);
     /// The thing stays on purpose; `why` is a sentence for the user that says where it is.
     void kept(std::uint64_t number, const std::string& why);
+    /// The run's manifest lies at the destination: whoever goes on settling the run need not ask there again.
+    void committed();
     /// What went wrong, so that a cleanup after a crash can still say it. The last one counts.
     void verdict(const std::string& error);
 
@@ -69,6 +71,7 @@ class Ledger {
     /// Neither released nor kept, newest first: the order in which to undo.
     [[nodiscard]] std::vector<LedgerEntry> outstanding() const;
     [[nodiscard]] const std::vector<std::string>& keptReasons() const { return kept_; }
+    [[nodiscard]] bool isCommitted() const { return committed_; }
     [[nodiscard]] const std::string& lastVerdict() const { return verdict_; }
 
     /// Removes the file; only when nothing is outstanding (throws std::logic_error otherwise).
@@ -84,6 +87,7 @@ class Ledger {
     LedgerHeader header_;
     std::vector<LedgerEntry> entries_;
     std::vector<std::string> kept_;
+    bool committed_ = false;
     std::string verdict_;
     std::uint64_t next_ = 1;
 };

@@ -154,6 +154,8 @@ awaitable<void> handOver(nlohmann::json entry, std::string job) {
         removeFile(record);
     }
     if (previous) co_await giveBack(*previous);
+    // A run that handed over late may have recorded another one meanwhile.
+    if (recorded && (!next || recorded->run != next->run)) co_await giveBack(*recorded);
     co_await giveBackStrays(dataset, job, next);
 }
 

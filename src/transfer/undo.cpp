@@ -25,6 +25,7 @@ awaitable<std::optional<Manifest>> readManifest(const Rclone& rclone, std::strin
 }
 
 awaitable<bool> committed(const Ledger& ledger) {
+    if (ledger.isCommitted()) co_return true;
     for (const auto& entry : ledger.outstanding()) {
         if (entry.kind != manifestKind) continue;
         const Rclone rclone(ledger.header().rcloneConfig);

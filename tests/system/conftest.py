@@ -9,7 +9,8 @@ import pytest
 
 import holdfast
 
-if subprocess.run(["systemd-detect-virt", "--quiet", "--container"]).returncode != 0:
+CONTAINER = subprocess.run(["systemd-detect-virt", "--quiet", "--container"]).returncode == 0
+if not CONTAINER and not pathlib.Path("/etc/holdfast-test-vm").exists():   # tests/vm/image makes that file
     pytest.exit("the system tests run in a container only: tests/run system", returncode=2)
 
 DATA = pathlib.Path("/srv/tests")

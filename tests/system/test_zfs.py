@@ -1,139 +1,16 @@
-"""The ZFS source on real pools (zfs-fuse, in files). The proof is `zfs receive` of what lies at the destination into another pool
+"""The ZFS source on real pools. The proof is `zfs receive` of what lies at the destination into another pool
 and a comparison of every file. After every test, of all snapshots only foreign ones are left."""
-import contextlib
-import hashlib
-import itertools
 import json
-import os
 import pathlib
 import time
 
 import faults
 import holdfast
 import pytest
+from zpools import (KERNEL, POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, fill, needed, nothing_there, pools,  # noqa: F401
+                    receive, run_to_the_end, same_files, start_and_hold, zfs, zfs_held, zfs_job)
 
-POOLS = pathlib.Path("/srv/tests/pools")
-UNIT = pathlib.Path("/etc/systemd/system/zfs-fuse.service")
-numbers = itertools.count(1)
-
-pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="there is no /dev/fuse here")
-
-
-# --- pools --------------------------------------------------------------------------------------------------------------------
-
-def zfs(*arguments, **options):
-    return holdfast.sh("zfs", *arguments, **options).stdout.strip()
-
-
-def destroy(name):
-    """A file system with all its snapshots. zfs-fuse keeps one busy for a moment after it was unmounted."""
-    holdfast.eventually(lambda: holdfast.sh("zfs", "destroy", "-r", name, check=False).returncode == 0, 10, f"{name} destroyed")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def pools():
-    """Two pools: tank, which is backed up, and copy, which receives."""
-    # Debian's own unit runs an init script that lowers its oom_adj, which a container may not.
-    UNIT.write_text("""[Service]
-ExecStart=/usr/sbin/zfs-fuse --no-daemon --no-kstat-mount --max-arc-size=128
-ExecStartPost=/bin/sh -c 'for i in $(seq 100); do [ -S /run/zfs/zfs_socket ] && exit 0; sleep 0.1; done; exit 1'
-LimitNOFILE=16000
-""")
-    pathlib.Path("/run/zfs").mkdir(exist_ok=True)
-    holdfast.sh("systemctl", "daemon-reload")
-    holdfast.sh("systemctl", "start", "zfs-fuse.service")
-    POOLS.mkdir(parents=True)
-    for pool in ("tank", "copy"):
-        holdfast.sh("truncate", "--size=512M", POOLS / f"{pool}.disk")
-        holdfast.sh("zpool", "create", "-m", POOLS / pool, pool, POOLS / f"{pool}.disk")
-    yield
-    for pool in ("tank", "copy"):
-        holdfast.eventually(lambda: holdfast.sh("zpool", "destroy", "-f", pool, check=False).returncode == 0, 10)
-    holdfast.sh("systemctl", "stop", "zfs-fuse.service")
-    UNIT.unlink()
-    holdfast.sh("systemctl", "daemon-reload")
-
-
-def fill(folder, megabytes=1):
-    (folder / "sub/empty").mkdir(parents=True)
-    (folder / "sub/random").write_bytes(os.urandom(megabytes << 20))
-    (folder / "text").write_text("text\n" * 10000)
-    (folder / "odd name\n'\"$x").write_text("odd\n")
-    (folder / "link").symlink_to("text")
-    with (folder / "sparse").open("wb") as file:
-        file.seek(10 << 20)
-        file.write(b"end")
-
-
-class Dataset:
-    def __init__(self, megabytes=1):
-        self.name = f"tank/data{next(numbers)}"
-        self.folder = POOLS / self.name
-        zfs("create", self.name)
-        fill(self.folder, megabytes)
-        zfs("snapshot", f"{self.name}@foreign")
-
-    def snapshots(self):
-        """All that there are, with the count of their holds."""
-        lines = zfs("list", "-H", "-r", "-t", "snapshot", "-o", "name,userrefs", self.name).splitlines()
-        return {name: int(holds) for name, holds in (line.split("\t") for line in lines)}
-
-    def untouched(self):
-        foreign = {name: holds for name, holds in self.snapshots().items() if name.endswith("@foreign")}
-        assert self.snapshots() == foreign and not any(foreign.values()), self.snapshots()
-        return True
-
-
-@pytest.fixture
-def dataset():
-    dataset = Dataset()
-    yield dataset
-    destroy(dataset.name)
-
-
-def zfs_job(remote, dataset, config=None, **changes):
-    """Creates a job; returns its name."""
-    name = f"zfs-{next(numbers)}"
-    document = {"name": name, "remoteName": remote.name, "destinationPath": "backups", "preprocessType": "zfs",
-                "preprocessConfig": {"zfs": {"poolName": dataset.name, "snapshotName": "nightly"} | (config or {})}}
-    holdfast.create_job(document | changes)
-    return name
-
-
-def run_to_the_end(job):
-    run = holdfast.start(job)
-    last = run.wait()
-    assert (last["State"], last["Result"], last["Error"]) == ("completed", "done", ""), last
-    return run, last
-
-
-def receive(remote, run, tmp_path):
-    """Fetches the run's object, checks it against its manifest, and receives it. Returns the manifest and the new dataset."""
-    name = run["OutputPath"].split("/")[-1]
-    manifest = remote.manifests()[f"backups/{name}"]
-    packed = tmp_path / name
-    holdfast.sh("rclone", "--config", holdfast.RCLONE_CONFIG, "copyto", f"{remote.name}:backups/{name}", packed)
-    assert hashlib.sha256(packed.read_bytes()).hexdigest() == manifest["objects"][0]["sha256"]
-    if name.endswith(".zst"):
-        holdfast.sh("zstd", "--quiet", "--decompress", packed)
-        packed = packed.with_suffix("")
-    assert hashlib.sha256(packed.read_bytes()).hexdigest() == manifest["stream"]["sha256"]
-    target = f"copy/received{next(numbers)}"
-    with packed.open("rb") as stream:
-        zfs("receive", target, stdin=stream)
-    return manifest, target
-
-
-def same_files(original, received):
-    holdfast.sh("diff", "--recursive", "--no-dereference", original, received)
-    listing = [sorted(str(p.relative_to(root)) for p in root.rglob("*")) for root in (original, received)]
-    assert listing[0] == listing[1] and len(listing[0]) >= 7
-    return True
-
-
-def nothing_there(remote):
-    assert remote.files() == []
-    return True
+pytestmark = needed
 
 
 # --- a backup -------------------------------------------------------------------------------------------------------------------
@@ -152,6 +29,7 @@ def test_what_is_received_is_what_was_there(remote, dataset, config, tmp_path):
     assert fields["snapshot"].startswith("nightly-20") and fields["snapshot"].endswith(f"-{run.id[:8]}")
     assert fields["guid"] == zfs("get", "-H", "-p", "-o", "value", "guid", f"{target}@{fields['snapshot']}")
     assert (fields["dataset"], fields["baseGuid"], fields["raw"], fields["recursive"]) == (dataset.name, "", False, False)
+    assert manifest["tools"]["zfs"].startswith("zfs-" if KERNEL else "filesystem version ")
     assert manifest["source"] == "zfs" and manifest["stream"]["format"] == "zfs-send"
     assert last["OutputPath"].removesuffix(".zst").endswith(f"-{run.id[:8]}.zfs")
     destroy(target)
@@ -217,6 +95,7 @@ def test_dataset_that_has_gone_since_is_named(remote):
     assert nothing_there(remote)
 
 
+@pytest.mark.skipif(KERNEL, reason="this ZFS has raw streams")
 def test_raw_stream_is_refused_where_zfs_has_none(remote, dataset):
     last = holdfast.start(zfs_job(remote, dataset, {"raw": True})).wait()
     assert last["State"] == "failed" and "cannot send raw streams" in last["Error"], last
@@ -250,6 +129,8 @@ exec {real} send "${{@: -1}}"
 @pytest.mark.parametrize("said, meaning", [
     ("cannot create snapshot 'x': out of space", "The pool is full"),
     ("cannot create snapshot 'x': permission denied", "ZFS does not permit it"),
+    ("cannot create snapshot 'x': dataset is busy", "Something uses it"),
+    ("cannot create snapshot 'x': pool must be upgraded", "does not support this"),
 ])
 def test_snapshot_that_cannot_be_made(remote, dataset, said, meaning):
     real = holdfast.sh("which", "zfs").stdout.strip()
@@ -296,7 +177,7 @@ def test_cache_folder_that_fills_up(remote, dataset):
 def test_send_that_fails_half_way_commits_nothing(remote, dataset):
     real = holdfast.sh("which", "zfs").stdout.strip()
     job = zfs_job(remote, dataset)
-    with faults.replaced("zfs", f'[[ "$1 $2" == "send tank"* ]] || exec {real} "$@"\n{real} "$@" | head -c 100000\nexit 1\n'):
+    with faults.replaced("zfs", f'[[ "$*" == "{SEND} tank"* ]] || exec {real} "$@"\n{real} "$@" | head -c 100000\nexit 1\n'):
         last = holdfast.start(job).wait()
     assert last["State"] == "failed" and "zfs exited with status 1" in last["Error"], last
     assert nothing_there(remote) and dataset.untouched()
@@ -310,35 +191,8 @@ MOMENTS = {
     "before the snapshot": " org.holdfast:run=",
     "before the hold": "hold ",
     "after the hold": " value guid ",
-    "before the first byte": "send tank",
+    "before the first byte": f"{SEND} tank",
 }
-
-
-@contextlib.contextmanager
-def zfs_held(words):
-    """Holds calls of zfs whose command line has the words, until the block ends or faults.let_go() is called."""
-    real = holdfast.sh("which", "zfs").stdout.strip()
-    faults.HELD.write_text("held\n")
-    script = f"if [[ \"$* \" == *{words!r}* ]]; then while [ -e {faults.HELD} ]; do sleep 0.05; done; fi\nexec {real} \"$@\"\n"
-    with faults.replaced("zfs", script):
-        try:
-            yield
-        finally:
-            faults.let_go()
-
-
-def start_and_hold(job, words):
-    run = holdfast.start(job)
-
-    def held():
-        assert run["State"] not in holdfast.OVER, run.all()
-        commands = []
-        for pid in run.pids().values():
-            with contextlib.suppress(OSError):
-                commands.append(pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode())
-        return any(words in command and "/bin/bash" in command for command in commands)
-    holdfast.eventually(held, what=f"the run waits at {words}")
-    return run
 
 
 @pytest.mark.parametrize("config", [{}, {"recursive": True}, {"streamDirect": False}], ids=json.dumps)
@@ -347,7 +201,7 @@ def test_worker_that_is_killed_leaves_nothing(remote, dataset, moment, config):
     zfs("create", f"{dataset.name}/child")
     words = MOMENTS[moment]
     if config.get("recursive"):
-        words = words.replace("send ", "send -R ")
+        words = words.replace(SEND + " ", SEND_ALL + " ")
     with zfs_held(words):
         run = start_and_hold(zfs_job(remote, dataset, config), words)
         made = [name for name in dataset.snapshots() if "@nightly-" in name]

@@ -102,6 +102,24 @@ TEST(Rules, LayoutBelongsToPlainJobs) {
     EXPECT_TRUE(problemsOf(without(with(minimal("none"), "/layout", "versions"), "/preprocessType")).empty());
 }
 
+TEST(Rules, IncrementalSaysWhetherAndHowLongChainsAre) {
+    const auto incremental = zfs + "incremental";
+    EXPECT_EQ(codesOf(with(minimal("zfs"), incremental, json::object())),
+              std::vector<std::string>{incremental + "/enabled required"});
+    for (const auto& wrong : {json(1), json(1001), json(2.5), json("30")}) {
+        const json value{{"enabled", true}, {"fullEvery", wrong}};
+        EXPECT_EQ(codesOf(with(minimal("zfs"), incremental, value)).size(), 1U) << wrong;
+    }
+    const auto configOf = [&](const json& value) {
+        return std::get<ZfsConfig>(parseJob(with(minimal("zfs"), incremental, value)).source);
+    };
+    EXPECT_FALSE(std::get<ZfsConfig>(parseJob(minimal("zfs")).source).incremental);
+    EXPECT_TRUE(configOf({{"enabled", true}}).incremental);
+    EXPECT_EQ(configOf({{"enabled", true}}).fullEvery, 30U);
+    EXPECT_EQ(configOf({{"enabled", true}, {"fullEvery", 2}}).fullEvery, 2U);
+    EXPECT_FALSE(configOf({{"enabled", false}}).incremental);
+}
+
 TEST(Rules, UnknownFieldsAreRefusedEverywhere) {
     const std::vector<std::pair<std::string, std::string>> places{
         {"none", "/bogus"},         {"none", "/preprocessConfig/bogus"}, {"zfs", zfs + "bogus"},
@@ -110,10 +128,10 @@ TEST(Rules, UnknownFieldsAreRefusedEverywhere) {
     for (const auto& [type, pointer] : places) {
         EXPECT_EQ(codesOf(with(minimal(type), pointer, 1)), std::vector<std::string>{pointer + " unknown-field"});
     }
-    EXPECT_EQ(
-        problemsOf(with(minimal("zfs"), zfs + "pool", "x")).at(0).message,
-        "There is no field \"pool\" here; the fields are: compressionLevel, poolName, raw, recursive, snapshotName, "
-        "streamDirect");
+    EXPECT_EQ(problemsOf(with(minimal("zfs"), zfs + "pool", "x")).at(0).message,
+              "There is no field \"pool\" here; the fields are: compressionLevel, incremental, poolName, raw, "
+              "recursive, snapshotName, "
+              "streamDirect");
     EXPECT_EQ(codesOf(with(minimal("none"), "/a~1b~0c", 1)), std::vector<std::string>{"/a~1b~0c unknown-field"});
 }
 

@@ -51,6 +51,33 @@ TEST(Ledger, listsWhatIsOutstandingNewestFirst) {
     EXPECT_EQ(left[1].what.at("name"), "a");
 }
 
+TEST(Ledger, rememberWhatACommitChanges) {
+    const TemporaryFolder folder;
+    auto ledger = Ledger::create(folder / "l", someHeader());
+    ledger.acquire("hold", {});
+    ledger.acquire("snapshot", {}, OnFailure::Keep, OnCommit::Keep);
+    ledger.acquire("base", {}, OnFailure::Undo, OnCommit::Finish);
+
+    const auto left = Ledger::open(folder / "l").outstanding();
+    ASSERT_EQ(left.size(), 3U);
+    EXPECT_FALSE(ledger.isCommitted());
+    ledger.committed();
+    EXPECT_TRUE(Ledger::open(folder / "l").isCommitted());
+    EXPECT_EQ(left[0].onCommit, OnCommit::Finish);
+    EXPECT_EQ(left[1].onCommit, OnCommit::Keep);
+    EXPECT_EQ(left[1].onFailure, OnFailure::Keep);
+    EXPECT_EQ(left[2].onCommit, OnCommit::Undo);
+}
+
+TEST(Ledger, ofAnEarlierVersionGivesEverythingBack) {
+    const TemporaryFolder folder;
+    Ledger::create(folder / "l", someHeader());
+    std::ofstream(folder / "l", std::ios::app)
+        << R"({"op":"acquire","number":1,"kind":"snapshot","what":{},"keep":true})"
+        << "\n";
+    EXPECT_EQ(Ledger::open(folder / "l").outstanding().at(0).onCommit, OnCommit::Undo);
+}
+
 TEST(Ledger, numbersGoOnAfterReopening) {
     const TemporaryFolder folder;
     auto first = Ledger::create(folder / "l", someHeader()).acquire("a", {});

@@ -81,6 +81,14 @@ TEST(Zfs, PropertiesAreReadAsTheyAre) {
     EXPECT_TRUE(parseProperties("").empty());
 }
 
+TEST(Zfs, VersionIsWhatTheProgramTells) {
+    EXPECT_EQ(parseVersion("zfs-2.1.11-1+deb12u1\nzfs-kmod-2.1.11-1+deb12u1\n"), "zfs-2.1.11-1+deb12u1");
+    EXPECT_EQ(parseVersion("This system is currently running ZFS filesystem version 5.\n\nAll filesystems are"),
+              "filesystem version 5");
+    EXPECT_EQ(parseVersion("something else\n"), "");
+    EXPECT_EQ(parseVersion(""), "");
+}
+
 TEST(Zfs, AbsentIsToldFromUnknown) {
     EXPECT_TRUE(saysAbsent("cannot open 'tank/data@a': dataset does not exist"));
     EXPECT_TRUE(saysAbsent("cannot open 'tank': no such pool"));
