@@ -28,12 +28,13 @@ awaitable<void> Dispatcher::Impl::recover() {
             if (unitLives || !takeResult(id)) adopt(id, unitLives);
         }
     }
-    shareBandwidth();
+    shareOut();
     // Only now, when it is known how many run.
     for (Plan& plan : waiting) enqueue(add(std::move(plan)));
     for (const auto& id : files.idsOnDisk()) {
         if (!runs.contains(id)) spawn(settleOrphan(id), "What is left of run " + id);
     }
+    pruneSoon();
 }
 
 bool Dispatcher::Impl::wasRecorded(const std::string& id) const {
