@@ -88,6 +88,7 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Dispatcher::Impl> {
     // --- after a restart
     awaitable<void> recover();
     bool wasRecorded(const std::string& id) const;
+    [[nodiscard]] bool neverBegan(const std::string& id) const;
     /// A run that ended, whole and clean, while nobody watched: true if it is shown and recorded as such.
     bool takeResult(const std::string& id);
     void adopt(const std::string& id, bool unitLives);

@@ -608,3 +608,30 @@ TEST_F(DispatcherTest, KeepsAsMuchHistoryAsTheSettingsSay) {
     daemon->dispatcher.applySettings(settings);
     EXPECT_TRUE(daemon->until([&] { return daemon->history.list({}, 10, 0).size() == 2; })) << "one of each job";
 }
+
+TEST_F(DispatcherTest, ARunWhoseUnitNeverCameIsStartedByTheNextDaemon) {
+    const auto id = running("a");
+    daemon.reset();
+    systemd.live.clear(); // as if the call had never reached systemd
+    restart();
+    EXPECT_EQ(run(id).state.state, "queued");
+    ASSERT_TRUE(daemon->until([&] { return run(id).state.state == "running"; }));
+    EXPECT_EQ(systemd.startsOf(unit(id)), 2U);
+    EXPECT_EQ(systemd.startsOf(cleanupUnit(id)), 0U);
+    endWith(id, "done");
+    ASSERT_TRUE(finished(id));
+    EXPECT_EQ(run(id).result, "done");
+}
+
+TEST_F(DispatcherTest, ARunThatWasCancelledBeforeItsUnitCameStaysCancelled) {
+    systemd.stopEnds = true;
+    const auto id = running("a");
+    replaceFile(paths.cancel(id), R"({"byUid": 42, "at": 1})", Durability::Volatile);
+    daemon.reset();
+    systemd.live.clear();
+    systemd.onStart = [&](const std::string& started) { systemd.end(started); };
+    restart();
+    ASSERT_TRUE(finished(id));
+    EXPECT_EQ(run(id).result, "cancelled");
+    EXPECT_EQ(systemd.startsOf(unit(id)), 1U);
+}
