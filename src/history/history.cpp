@@ -264,10 +264,11 @@ std::optional<HistoryEntry> History::find(const std::string& id) const {
 std::vector<HistoryEntry> History::list(const HistoryFilter& filter, std::uint32_t limit, std::uint32_t offset) const {
     return impl_->with([&] {
         // The page is found in an index; only its rows are read.
-        SQLite::Statement query(*impl_->database, fmt::format("SELECT {} FROM run WHERE id IN (SELECT id FROM run{} "
-                                                              "ORDER BY queuedAt DESC, id LIMIT :limit OFFSET :offset) "
-                                                              "ORDER BY queuedAt DESC, id",
-                                                              columns, conditions(filter)));
+        SQLite::Statement query(*impl_->database,
+                                fmt::format("SELECT {} FROM run WHERE id IN (SELECT id FROM run{} "
+                                            "ORDER BY queuedAt DESC, id DESC LIMIT :limit OFFSET :offset) "
+                                            "ORDER BY queuedAt DESC, id DESC",
+                                            columns, conditions(filter)));
         if (filter.job) query.bind(":job", *filter.job);
         if (filter.result) query.bind(":result", *filter.result);
         if (filter.since) query.bind(":since", sqlTime(*filter.since));
