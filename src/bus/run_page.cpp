@@ -10,7 +10,7 @@ namespace holdfast {
 namespace {
 
 /// The history's order.
-bool newer(const RunView& a, const RunView& b) { return std::tie(b.queuedAt, a.id) < std::tie(a.queuedAt, b.id); }
+bool newer(const RunView& a, const RunView& b) { return std::tie(b.queuedAt, b.id) < std::tie(a.queuedAt, a.id); }
 
 } // namespace
 

@@ -19,10 +19,15 @@ namespace holdfast {
 namespace {
 
 constexpr int busyTimeoutMs = 5000;
-constexpr int schemaVersion = 1;
+constexpr int schemaVersion = 2;
 constexpr std::uint32_t maxPage = 1000;
 
-constexpr const char* schema = R"(
+/// A larger database is not read through when it is opened: what is wrong with it shows when it is met.
+constexpr std::uintmax_t maxChecked = 64 << 20;
+
+/// From version 0 (an empty file) to 1, from 1 to 2.
+constexpr std::array migrations = {
+    R"(
     CREATE TABLE run (
         id       TEXT PRIMARY KEY NOT NULL,
         job      TEXT NOT NULL,
@@ -33,7 +38,10 @@ constexpr const char* schema = R"(
     CREATE INDEX run_queuedAt ON run (queuedAt);
     CREATE INDEX run_job ON run (job, queuedAt);
     CREATE INDEX run_result ON run (result, queuedAt);
-)";
+)",
+    R"(
+    CREATE INDEX run_job_result ON run (job, result, queuedAt);
+)"};
 
 /// Whether the file itself is at fault, and not the disk, its permissions or our statement.
 bool isCorruption(const SQLite::Exception& error) {
@@ -61,12 +69,26 @@ std::string entryText(const HistoryEntry& entry) {
         .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-/// From a row of (id, job, queuedAt, entry).
+/// Of a row that was damaged, what its other columns say; one such row must not make a whole page fail.
+HistoryEntry damagedEntry(SQLite::Statement& row, const std::string& why) {
+    HistoryEntry entry;
+    entry.id = row.getColumn(0).getString();
+    entry.job = row.getColumn(1).getString();
+    entry.queuedAt = static_cast<USec>(row.getColumn(2).getInt64());
+    entry.result.id = entry.id;
+    entry.result.result = row.getColumn(4).getString();
+    entry.result.last.state = stateOfResult(entry.result.result);
+    entry.result.last.phase = "done";
+    entry.result.last.error = fmt::format("What the history knows of this run cannot be read: {}", why);
+    return entry;
+}
+
+/// From a row of `columns`.
+constexpr const char* columns = "id, job, queuedAt, entry, result";
 HistoryEntry readEntry(SQLite::Statement& row) {
-    const std::string id = row.getColumn(0).getString();
     try {
         const auto json = nlohmann::json::parse(row.getColumn(3).getString());
-        return {.id = id,
+        return {.id = row.getColumn(0).getString(),
                 .job = row.getColumn(1).getString(),
                 .kind = json.at("kind"),
                 .unit = json.at("unit"),
@@ -76,7 +98,9 @@ HistoryEntry readEntry(SQLite::Statement& row) {
                 .outputPath = json.at("outputPath"),
                 .result = runResultFromJson(json.at("result"))};
     } catch (const nlohmann::json::exception& e) {
-        throw Error(fmt::format("The history's entry of run {} cannot be read: {}", id, e.what()));
+        return damagedEntry(row, e.what());
+    } catch (const Error& e) {
+        return damagedEntry(row, e.what());
     }
 }
 
@@ -99,18 +123,49 @@ std::string conditions(const HistoryFilter& filter) {
 
 struct History::Impl {
     std::filesystem::path file;
+    SetAside setAside;
     std::unique_ptr<SQLite::Database> database;
+    std::optional<std::uint64_t> runs; ///< at most so many are in it
+
+    /// Counting a million takes its time, so it is done only when there may be too many.
+    bool mayHaveMoreThan(std::uint64_t most);
+
+    /// Does `work` with the database: once more, with a fresh one, if it turns out to be corrupt. Throws `Error`.
+    template<typename Work>
+    auto with(Work work) {
+        try {
+            if (!database) open();
+            return work();
+        } catch (const SQLite::Exception& error) {
+            if (!isCorruption(error)) throwUnusable(file, error);
+        }
+        const auto aside = moveAside();
+        if (setAside) setAside(aside);
+        try {
+            open();
+            return work();
+        } catch (const SQLite::Exception& error) {
+            throwUnusable(file, error);
+        }
+    }
 
     /// Throws `SQLite::Exception`.
     void open() {
         createPrivate(file);
+        runs.reset();
         database = std::make_unique<SQLite::Database>(file.string(), SQLite::OPEN_READWRITE, busyTimeoutMs);
-        database->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-        check();
-        migrate();
+        try {
+            database->exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+            check();
+            migrate();
+        } catch (...) {
+            database.reset(); // the next one to need it tries again
+            throw;
+        }
     }
 
     void check() const {
+        if (std::filesystem::file_size(file) > maxChecked) return;
         SQLite::Statement quick(*database, "PRAGMA quick_check(1)");
         if (quick.executeStep() && quick.getColumn(0).getString() == "ok") return;
         throw SQLite::Exception("the integrity check failed", SQLITE_CORRUPT);
@@ -124,7 +179,9 @@ struct History::Impl {
                 "The history {} was written by a newer version of Holdfast; move it away or upgrade.", file.string()));
         }
         SQLite::Transaction transaction(*database);
-        database->exec(schema);
+        for (auto step = static_cast<std::size_t>(version); step < migrations.size(); ++step) {
+            database->exec(migrations[step]);
+        }
         database->exec(fmt::format("PRAGMA user_version = {}", schemaVersion));
         transaction.commit();
     }
@@ -132,7 +189,7 @@ struct History::Impl {
     /// With its companions, so that sqlite3 can still salvage what is in them. Returns where it lies now.
     std::filesystem::path moveAside() {
         database.reset();
-        const std::string base = file.string() + ".corrupt-" + utcStamp(nowUSec());
+        const std::string base = file.string() + ".broken-" + utcStamp(nowUSec());
         std::string aside = base;
         for (int number = 2; std::filesystem::exists(aside); ++number) aside = fmt::format("{}-{}", base, number);
         for (const char* suffix : {"-wal", "-shm", ""}) {
@@ -157,59 +214,62 @@ struct History::Impl {
     }
 };
 
-History::History(const std::filesystem::path& file) : impl_(std::make_unique<Impl>()) {
+namespace {
+
+/// Removes the oldest runs for which `condition` holds, but not the last of a job.
+std::uint32_t removeOldest(SQLite::Database& database, const std::string& condition, std::uint32_t most) {
+    constexpr auto notLast =
+        "EXISTS (SELECT 1 FROM run AS newer WHERE newer.job = run.job AND newer.queuedAt > run.queuedAt)";
+    SQLite::Statement remove(database, fmt::format("DELETE FROM run WHERE id IN (SELECT id FROM run WHERE {} AND {} "
+                                                   "ORDER BY queuedAt LIMIT {})",
+                                                   condition, notLast, most));
+    return static_cast<std::uint32_t>(remove.exec());
+}
+
+std::uint64_t countRuns(SQLite::Database& database) {
+    return static_cast<std::uint64_t>(database.execAndGet("SELECT count(*) FROM run").getInt64());
+}
+
+} // namespace
+
+bool History::Impl::mayHaveMoreThan(std::uint64_t most) {
+    if (runs && *runs <= most) return false;
+    runs = countRuns(*database);
+    return *runs > most;
+}
+
+History::History(const std::filesystem::path& file, SetAside setAside) : impl_(std::make_unique<Impl>()) {
     impl_->file = file;
-    try {
-        impl_->open();
-        return;
-    } catch (const SQLite::Exception& error) {
-        if (!isCorruption(error)) throwUnusable(file, error);
-    }
-    startAfresh();
+    impl_->setAside = std::move(setAside);
+    impl_->with([] {});
 }
 
 History::~History() = default;
 
-void History::startAfresh() {
-    setAside_ = impl_->moveAside();
-    try {
-        impl_->open();
-    } catch (const SQLite::Exception& error) {
-        throwUnusable(impl_->file, error);
-    }
-}
-
 void History::record(const HistoryEntry& entry) {
-    try {
+    impl_->with([&] {
         impl_->record(entry);
-        return;
-    } catch (const SQLite::Exception& error) {
-        if (!isCorruption(error)) throwUnusable(impl_->file, error);
-    }
-    // Found only now; a run's result is worth more than to wait for the next start.
-    startAfresh();
-    try {
-        impl_->record(entry);
-    } catch (const SQLite::Exception& error) {
-        throwUnusable(impl_->file, error);
-    }
+        if (impl_->runs) ++*impl_->runs;
+    });
 }
 
 std::optional<HistoryEntry> History::find(const std::string& id) const {
-    try {
-        SQLite::Statement query(*impl_->database, "SELECT id, job, queuedAt, entry FROM run WHERE id = ?");
+    return impl_->with([&]() -> std::optional<HistoryEntry> {
+        SQLite::Statement query(*impl_->database, fmt::format("SELECT {} FROM run WHERE id = ?", columns));
         query.bind(1, id);
         if (!query.executeStep()) return std::nullopt;
         return readEntry(query);
-    } catch (const SQLite::Exception& error) {
-        throwUnusable(impl_->file, error);
-    }
+    });
 }
 
 std::vector<HistoryEntry> History::list(const HistoryFilter& filter, std::uint32_t limit, std::uint32_t offset) const {
-    try {
-        SQLite::Statement query(*impl_->database, "SELECT id, job, queuedAt, entry FROM run" + conditions(filter) +
-                                                      " ORDER BY queuedAt DESC, id LIMIT :limit OFFSET :offset");
+    return impl_->with([&] {
+        // The page is found in an index; only its rows are read.
+        SQLite::Statement query(*impl_->database,
+                                fmt::format("SELECT {} FROM run WHERE id IN (SELECT id FROM run{} "
+                                            "ORDER BY queuedAt DESC, id DESC LIMIT :limit OFFSET :offset) "
+                                            "ORDER BY queuedAt DESC, id DESC",
+                                            columns, conditions(filter)));
         if (filter.job) query.bind(":job", *filter.job);
         if (filter.result) query.bind(":result", *filter.result);
         if (filter.since) query.bind(":since", sqlTime(*filter.since));
@@ -219,15 +279,30 @@ std::vector<HistoryEntry> History::list(const HistoryFilter& filter, std::uint32
         std::vector<HistoryEntry> entries;
         while (query.executeStep()) entries.push_back(readEntry(query));
         return entries;
-    } catch (const SQLite::Exception& error) {
-        throwUnusable(impl_->file, error);
-    }
+    });
 }
 
 std::optional<HistoryEntry> History::lastOfJob(const std::string& job) const {
     auto entries = list({.job = job, .result = {}, .since = {}, .until = {}, .backupsOnly = true}, 1, 0);
     if (entries.empty()) return std::nullopt;
     return std::move(entries.front());
+}
+
+std::uint32_t History::prune(const Retention& retention, std::uint32_t batch) {
+    return impl_->with([&] {
+        SQLite::Database& database = *impl_->database;
+        std::uint32_t removed = 0;
+        if (retention.since > 0) {
+            removed = removeOldest(database, fmt::format("queuedAt < {}", sqlTime(retention.since)), batch);
+        }
+        if (retention.maxRuns > 0 && impl_->mayHaveMoreThan(retention.maxRuns) && removed < batch) {
+            const std::uint64_t excess = impl_->runs.value() - retention.maxRuns;
+            const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(excess, batch - removed));
+            removed += removeOldest(database, "TRUE", most);
+        }
+        if (removed > 0) impl_->runs.reset();
+        return removed;
+    });
 }
 
 } // namespace holdfast

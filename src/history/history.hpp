@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,12 +35,21 @@ struct HistoryFilter {
     bool backupsOnly = false; ///< no restores, no verifications
 };
 
-/// `/var/lib/holdfast/history.db`, SQLite in WAL mode. A database that is corrupt is set aside as
-/// `history.db.corrupt-<UTC>` and a fresh one begun; `setAside()` then says where it lies.
+/// What is kept. 0 stands for no limit.
+struct Retention {
+    USec since = 0; ///< runs that were queued before that time go
+    std::uint32_t maxRuns = 0;
+};
+
+/// `/var/lib/holdfast/history.db`, SQLite in WAL mode. A database that is found to be corrupt, when it is opened or at
+/// any time later, is set aside as `history.db.broken-<UTC>` with its companions, and a fresh one begun.
 class History {
   public:
-    /// Throws `Error` if it cannot be used for another reason (no space, no permission, written by a newer version).
-    explicit History(const std::filesystem::path& file);
+    using SetAside = std::function<void(const std::filesystem::path& where)>;
+
+    /// `setAside` is told of each database that was corrupt. Throws `Error` if it cannot be used for another reason (no
+    /// space, no permission, written by a newer version).
+    explicit History(const std::filesystem::path& file, SetAside setAside = {});
     ~History();
 
     /// Recording the same run again replaces its entry. Durable when it returns. Throws `Error`.
@@ -50,14 +60,14 @@ class History {
                                                  std::uint32_t offset) const;
     /// The last backup of the job, however it ended.
     [[nodiscard]] std::optional<HistoryEntry> lastOfJob(const std::string& job) const;
-    [[nodiscard]] std::optional<std::filesystem::path> setAside() const { return setAside_; }
+
+    /// Removes runs that need not be kept, the oldest first, but never the last one of a job: at most `batch`, so that
+    /// nobody waits long. Returns how many; fewer than `batch` means that it is done. Throws `Error`.
+    std::uint32_t prune(const Retention& retention, std::uint32_t batch);
 
   private:
-    void startAfresh();
-
     struct Impl;
     std::unique_ptr<Impl> impl_;
-    std::optional<std::filesystem::path> setAside_;
 };
 
 } // namespace holdfast

@@ -55,11 +55,11 @@ awaitable<void> obeySignals(asio::io_context& io, Tree& tree) {
     JobStore jobs(paths.jobs());
     jobs.reload();
     logBrokenJobs(jobs);
-    History history(paths.history());
-    if (history.setAside()) {
-        logError(fmt::format("The history was corrupt; it is kept as {}, and a new one was begun.",
-                             history.setAside()->string()));
-    }
+    History history(paths.history(), [](const std::filesystem::path& aside) {
+        logAlert(fmt::format("The history was corrupt: what was known of past runs is lost from view. It is kept as {} "
+                             "(sqlite3 may recover it), and a new one was begun.",
+                             aside.string()));
+    });
 
     asio::io_context io(1);
     const auto bus = sdbus::createSystemBusConnection();

@@ -41,7 +41,7 @@ std::optional<USec> duration(const json& value) {
     if (value.is_string()) return parseTimeSpan(value.get<std::string>());
     if (!value.is_number()) return std::nullopt;
     const auto seconds = value.get<double>();
-    if (seconds < 0 || seconds > 1e9) return std::nullopt;
+    if (seconds < 0 || seconds > 1e10) return std::nullopt;
     return static_cast<USec>(std::llround(seconds * static_cast<double>(usecPerSec)));
 }
 
@@ -88,7 +88,9 @@ const std::map<std::string, Key>& keys() {
         {"retryDelayMax", duration(&Settings::retryDelayMax, 0, 3600)},
         {"stallWarning", duration(&Settings::stallWarning, 1, 86400)},
         {"stallTimeout", duration(&Settings::stallTimeout, 1, 86400)},
-        {"killDelay", duration(&Settings::killDelay, 0.1, 60)}};
+        {"killDelay", duration(&Settings::killDelay, 0.1, 60)},
+        {"historyMaxAge", duration(&Settings::historyMaxAge, 0, 36525.0 * 86400)},
+        {"historyMaxRuns", count(&Settings::historyMaxRuns, 0, 100'000'000)}};
     return all;
 }
 

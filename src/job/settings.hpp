@@ -20,8 +20,10 @@ struct Settings {
     USec retryDelay = 1 * usecPerSec;
     USec retryDelayMax = 30 * usecPerSec;
     USec stallWarning = 30 * usecPerSec;
-    USec stallTimeout = 600 * usecPerSec; ///< without a byte, the attempt fails
-    USec killDelay = 10 * usecPerSec;     ///< between SIGTERM and SIGKILL of a child
+    USec stallTimeout = 600 * usecPerSec;           ///< without a byte, the attempt fails
+    USec killDelay = 10 * usecPerSec;               ///< between SIGTERM and SIGKILL of a child
+    USec historyMaxAge = 365 * 86'400 * usecPerSec; ///< how long a finished run is remembered; 0 = for ever
+    std::uint32_t historyMaxRuns = 100'000;         ///< how many of them; 0 = no limit
 };
 
 /// Reads the settings; an absent file gives the defaults. Throws `Error` that names the key and what it may be.

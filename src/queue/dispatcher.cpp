@@ -1,6 +1,5 @@
 #include "queue/dispatcher_impl.hpp"
 
-#include "queue/shares.hpp"
 #include "util/format.hpp"
 #include "util/log.hpp"
 
@@ -56,7 +55,8 @@ Dispatcher::Impl::Impl(asio::io_context& context, const Paths& where, Systemd& m
                        const Settings& now, DispatcherTimes limits)
     : io(context), paths(where), systemd(manager), history(past), settings(now), times(limits), files(where),
       settler(where, files, manager, limits.retry),
-      watch(context, where, [this](const std::string& id) { readState(id); }), queueTimer(context) {
+      watch(context, where, [this](const std::string& id) { readState(id); }), queueTimer(context),
+      balanceTimer(context) {
     admission.setLimits(admissionLimits(now));
 }
 
@@ -137,28 +137,9 @@ void Dispatcher::Impl::endOverdue() {
 void Dispatcher::Impl::apply(const Settings& now) {
     settings = now;
     admission.setLimits(admissionLimits(now));
-    shareBandwidth();
+    shareOut();
     admitSoon();
-}
-
-void Dispatcher::Impl::shareBandwidth() {
-    std::vector<std::string> ids;
-    std::vector<std::uint64_t> limits;
-    for (const auto& [id, live] : lives) {
-        if (live.ended || live.waiting) continue;
-        ids.push_back(id);
-        limits.push_back(runs.at(id).plan.job.limits.bandwidth.value_or(0));
-    }
-    const auto shares = splitBandwidth(settings.maxTotalBandwidth, limits);
-    for (std::size_t i = 0; i < ids.size(); ++i) {
-        Live& live = lives.at(ids[i]);
-        if (std::exchange(live.share, shares[i]) == shares[i] || !live.hasFolder) continue;
-        try {
-            files.writeLimits(ids[i], shares[i]);
-        } catch (const std::exception& e) {
-            logWarning(fmt::format("Run {} keeps its old share of the bandwidth: {}", ids[i], e.what()));
-        }
-    }
+    pruneSoon();
 }
 
 awaitable<void> Dispatcher::Impl::cancel(std::string id, std::uint32_t byUid) {

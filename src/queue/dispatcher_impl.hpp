@@ -1,6 +1,7 @@
 #pragma once
 
 #include "queue/admission.hpp"
+#include "queue/demand.hpp"
 #include "queue/dispatcher.hpp"
 #include "queue/run_files.hpp"
 #include "queue/run_watch.hpp"
@@ -36,6 +37,7 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Dispatcher::Impl> {
         bool ended = false; ///< its unit is gone, or never came; what is left is to settle it
         bool brokenStateLogged = false;
         std::uint64_t share = 0; ///< of the bandwidth, as last written
+        Demand demand;
     };
 
     Impl(asio::io_context& context, const Paths& where, Systemd& manager, History& past, const Settings& now,
@@ -52,8 +54,13 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Dispatcher::Impl> {
     void endOverdue();
     void apply(const Settings& now);
     awaitable<void> cancel(std::string id, std::uint32_t byUid);
-    /// Gives every active run its share of the bandwidth.
-    void shareBandwidth();
+    /// Gives every active run its share of the bandwidth: at once, or only those whose share is clearly another now.
+    enum class Change { Any, Clear };
+    void shareOut(Change change = Change::Any);
+    void setShare(const std::string& id, std::uint64_t share, Change change);
+    void noteDemand(const std::string& id);
+    /// Looks at the shares a few times a second, as long as there are runs that share.
+    void balance();
 
     // --- an admitted run
     /// From admission to the end. `toLaunch` false: the unit was started by an earlier daemon.
@@ -68,6 +75,9 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Dispatcher::Impl> {
     [[nodiscard]] HistoryEntry entryOf(const Run& run, RunResult result) const;
     /// Whether the entry is in the history now; if not, why is in the journal.
     bool recorded(const HistoryEntry& entry);
+    /// Lets go of history that need not be kept, a little at a time.
+    void pruneSoon();
+    awaitable<void> prune();
     /// Records the result, for as long as it takes, and shows the run as finished.
     awaitable<void> complete(std::string id, RunResult result);
     void completeSoon(const std::string& id, RunResult result);
@@ -78,6 +88,7 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Dispatcher::Impl> {
     // --- after a restart
     awaitable<void> recover();
     bool wasRecorded(const std::string& id) const;
+    [[nodiscard]] bool neverBegan(const std::string& id) const;
     /// A run that ended, whole and clean, while nobody watched: true if it is shown and recorded as such.
     bool takeResult(const std::string& id);
     void adopt(const std::string& id, bool unitLives);
@@ -101,6 +112,9 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Dispatcher::Impl> {
     std::map<std::string, Run> runs;
     std::map<std::string, Live> lives; ///< of those in `runs` that have not ended
     asio::steady_timer queueTimer;
+    asio::steady_timer balanceTimer;
+    bool balancing = false;
+    bool pruning = false;
     bool admissionPosted = false;
 };
 

@@ -23,17 +23,25 @@ awaitable<void> Dispatcher::Impl::recover() {
         } else if (plan.startedAt == 0) {
             waiting.push_back(std::move(plan));
         } else {
-            const Run& run = add(std::move(plan));
-            const bool unitLives = co_await systemd.isLive(run.unit());
+            const bool unitLives = co_await systemd.isLive("holdfast-run-" + id + ".service");
+            if (!unitLives && neverBegan(id)) {
+                logNotice(fmt::format("Run {} of job {} had not begun when the service ended.", id, plan.job.name));
+                std::filesystem::remove_all(paths.live(id));
+                plan.startedAt = 0;
+                waiting.push_back(std::move(plan));
+                continue;
+            }
+            add(std::move(plan));
             if (unitLives || !takeResult(id)) adopt(id, unitLives);
         }
     }
-    shareBandwidth();
+    shareOut();
     // Only now, when it is known how many run.
     for (Plan& plan : waiting) enqueue(add(std::move(plan)));
     for (const auto& id : files.idsOnDisk()) {
         if (!runs.contains(id)) spawn(settleOrphan(id), "What is left of run " + id);
     }
+    pruneSoon();
 }
 
 bool Dispatcher::Impl::wasRecorded(const std::string& id) const {
@@ -44,6 +52,13 @@ bool Dispatcher::Impl::wasRecorded(const std::string& id) const {
         logWarning(e.what());
         return false;
     }
+}
+
+/// The daemon, or the machine, died between the plan's last word and the worker's first: whatever a worker acquires is
+/// in its ledger before, and stays there until there is a result.
+bool Dispatcher::Impl::neverBegan(const std::string& id) const {
+    const bool cancelled = std::filesystem::exists(paths.cancel(id));
+    return !cancelled && !files.hasLedger(id) && !std::filesystem::exists(paths.result(id));
 }
 
 bool Dispatcher::Impl::takeResult(const std::string& id) {

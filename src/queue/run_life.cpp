@@ -3,6 +3,7 @@
 #include "util/async.hpp"
 #include "util/log.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -48,7 +49,7 @@ awaitable<std::string> Dispatcher::Impl::launch(std::string id) {
     std::string failure;
     try {
         files.queue(run.plan); // now says that it was started: a daemon that finds it will not start it again
-        shareBandwidth();
+        shareOut();
         files.makeLive(run.plan, lives.at(id).share);
         lives.at(id).hasFolder = true;
         watch.add(id);
@@ -85,6 +86,7 @@ void Dispatcher::Impl::readState(const std::string& id) {
             state->phase = "cleaning";
         }
         run.state = std::move(*state);
+        noteDemand(id);
         tell(&RunObserver::runChanged, run);
     } catch (const std::exception& e) {
         if (std::exchange(live->second.brokenStateLogged, true)) return;
@@ -96,7 +98,7 @@ void Dispatcher::Impl::unitGone(const std::string& id) {
     watch.remove(id);
     lives.at(id).ended = true;
     admission.giveBackSlot(id);
-    shareBandwidth();
+    shareOut();
     admitSoon();
     Run& run = runs.at(id);
     run.state.phase = "cleaning";
@@ -152,11 +154,31 @@ bool Dispatcher::Impl::recorded(const HistoryEntry& entry) {
     try {
         history.record(entry);
         files.forget(entry.id);
+        pruneSoon();
         return true;
     } catch (const std::exception& e) {
         logError(fmt::format("The result of run {} cannot be recorded: {}", entry.id, e.what()));
         return false;
     }
+}
+
+void Dispatcher::Impl::pruneSoon() {
+    if (!std::exchange(pruning, true)) spawn(prune(), "Old runs are not removed from the history");
+}
+
+awaitable<void> Dispatcher::Impl::prune() {
+    const auto self = shared_from_this();
+    constexpr std::uint32_t batch = 200;
+    Retention retention;
+    retention.maxRuns = settings.historyMaxRuns;
+    if (settings.historyMaxAge > 0) retention.since = nowUSec() - std::min(settings.historyMaxAge, nowUSec());
+    try {
+        while (history.prune(retention, batch) == batch) co_await sleepFor(std::chrono::milliseconds(20));
+    } catch (...) {
+        pruning = false;
+        throw;
+    }
+    pruning = false;
 }
 
 void Dispatcher::Impl::completeSoon(const std::string& id, RunResult result) {

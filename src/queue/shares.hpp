@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 namespace holdfast {
@@ -10,5 +11,16 @@ namespace holdfast {
 ///
 /// The shares' sum is at most `total`, unless that is less than a byte a second for each run.
 std::vector<std::uint64_t> splitBandwidth(std::uint64_t total, const std::vector<std::uint64_t>& limits);
+
+/// What is known of one run.
+struct BandwidthUse {
+    std::uint64_t limit = 0;             ///< of its own; 0: none
+    std::optional<std::uint64_t> demand; ///< what it would use; nothing: as much as it gets
+};
+
+/// As splitBandwidth(), but a run gets no more than it has use for as long as others have: what an idle run leaves goes
+/// to them. It keeps a two-hundredth of the total, so that it can show that it has woken up. What nobody has use for is
+/// shared by all.
+std::vector<std::uint64_t> shareBandwidth(std::uint64_t total, const std::vector<BandwidthUse>& uses);
 
 } // namespace holdfast

@@ -71,7 +71,10 @@ _connection = None
 def connection():
     global _connection
     if _connection is None or _connection.is_closed():
-        _connection = Gio.bus_get_sync(Gio.BusType.SYSTEM)
+        # Not bus_get_sync(), which gives the closed one again after the bus was restarted.
+        address = Gio.dbus_address_get_for_bus_sync(Gio.BusType.SYSTEM)
+        kind = Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION
+        _connection = Gio.DBusConnection.new_for_address_sync(address, kind, None, None)
         _connection.set_exit_on_close(False)
     return _connection
 

@@ -89,40 +89,40 @@ def test_schedule_starts_runs(scheduled, remote):
 
 
 def test_jobs_and_timers_go_together(scheduled):
-    scheduled("nightly", "*-*-* 03:00:00")
+    scheduled("night", "*-*-* 03:00:00")
     scheduled("manual", "")
     scheduled("off", "*-*-* 03:00:00", enabled=False)
-    assert timers() == [timer("nightly")]
-    assert next_run("nightly") == at(3) and next_run("manual") == 0 and next_run("off") == 0
+    assert timers() == [timer("night")]
+    assert next_run("night") == at(3) and next_run("manual") == 0 and next_run("off") == 0
 
-    update("nightly", schedule="*-*-* 04:30:00")
-    assert timers() == [timer("nightly")] and next_run("nightly") == at(4, 30)
+    update("night", schedule="*-*-* 04:30:00")
+    assert timers() == [timer("night")] and next_run("night") == at(4, 30)
     update("off", enabled=True)
-    assert timers() == [timer("nightly"), timer("off")] and next_run("off") == at(3)
-    update("nightly", enabled=False)
-    assert timers() == [timer("off")] and next_run("nightly") == 0
-    update("nightly", enabled=True)
-    update("nightly", schedule=None)
-    assert timers() == [timer("off")] and next_run("nightly") == 0
+    assert timers() == [timer("night"), timer("off")] and next_run("off") == at(3)
+    update("night", enabled=False)
+    assert timers() == [timer("off")] and next_run("night") == 0
+    update("night", enabled=True)
+    update("night", schedule=None)
+    assert timers() == [timer("off")] and next_run("night") == 0
     holdfast.remove_job("off")
     assert timers() == []
-    assert runs_of("nightly") == runs_of("off") == [], "none of this starts a run"
+    assert runs_of("night") == runs_of("off") == [], "none of this starts a run"
 
 
 def test_command_shows_the_next_run(scheduled):
-    scheduled("nightly", "*-*-* 03:00:00")
+    scheduled("night", "*-*-* 03:00:00")
     shown = datetime.datetime.fromtimestamp(at(3)).strftime("%Y-%m-%d %H:%M:%S")
-    for command in (["job", "list"], ["job", "show", "nightly"], ["status"]):
+    for command in (["job", "list"], ["job", "show", "night"], ["status"]):
         assert shown in sh("holdfastctl", *command).stdout, command
 
 
 def test_change_by_hand_takes_effect_with_reload(scheduled):
-    scheduled("nightly", "*-*-* 03:00:00")
-    file = pathlib.Path("/etc/holdfast/jobs/nightly.json")
+    scheduled("night", "*-*-* 03:00:00")
+    file = pathlib.Path("/etc/holdfast/jobs/night.json")
     file.write_text(json.dumps(json.loads(file.read_text()) | {"schedule": "*-*-* 05:00:00"}))
     with holdfast.Signals() as signals:
         reload()
-        assert next_run("nightly") == at(5)
+        assert next_run("night") == at(5)
         eventually(lambda: [a for _, _, _, a in signals.named("PropertiesChanged") if "NextRunAt" in a[1]])
     file.unlink()
     reload()
@@ -130,26 +130,26 @@ def test_change_by_hand_takes_effect_with_reload(scheduled):
 
 
 def test_right_timers_are_not_touched(scheduled):
-    scheduled("nightly", "*-*-* 03:00:00")
+    scheduled("night", "*-*-* 03:00:00")
     scheduled("other", "*-*-* 03:00:00")
-    since = holdfast.unit(timer("nightly"), "ActiveEnterTimestampMonotonic", "InvocationID")
+    since = holdfast.unit(timer("night"), "ActiveEnterTimestampMonotonic", "InvocationID")
     sh("systemctl", "restart", "holdfast.service")
-    assert next_run("nightly") == at(3), "known as soon as the daemon answers"
+    assert next_run("night") == at(3), "known as soon as the daemon answers"
     sh("systemctl", "kill", "--signal=KILL", "holdfast.service")
     eventually(lambda: holdfast.unit("holdfast.service", "SubState")["SubState"] == "running")
-    assert next_run("nightly") == at(3)
+    assert next_run("night") == at(3)
     reload()
     update("other", schedule="daily")
-    assert holdfast.unit(timer("nightly"), "ActiveEnterTimestampMonotonic", "InvocationID") == since
-    assert runs_of("nightly") == []
+    assert holdfast.unit(timer("night"), "ActiveEnterTimestampMonotonic", "InvocationID") == since
+    assert runs_of("night") == []
 
 
 def test_timer_that_somebody_stopped_comes_back_with_reload(scheduled):
-    scheduled("nightly", "*-*-* 03:00:00")
-    sh("systemctl", "stop", timer("nightly"))
-    eventually(lambda: next_run("nightly") == 0)
+    scheduled("night", "*-*-* 03:00:00")
+    sh("systemctl", "stop", timer("night"))
+    eventually(lambda: next_run("night") == 0)
     reload()
-    assert timers() == [timer("nightly")] and next_run("nightly") == at(3)
+    assert timers() == [timer("night")] and next_run("night") == at(3)
 
 
 # --- forms --------------------------------------------------------------------------------------------------------------------------
@@ -222,31 +222,31 @@ def power_off(job, days):
 
 
 def test_missed_run_is_made_up_once(scheduled):
-    scheduled("nightly", "*-*-* 03:00:00")
-    power_off("nightly", 3)
+    scheduled("night", "*-*-* 03:00:00")
+    power_off("night", 3)
     sh("systemctl", "start", "holdfast.service")
-    over("nightly")
+    over("night")
     sh("systemctl", "restart", "holdfast.service")
-    power_off("nightly", 0)
+    power_off("night", 0)
     sh("systemctl", "start", "holdfast.service")
     time.sleep(2)
-    assert len(runs_of("nightly")) == 1
-    assert next_run("nightly") == at(3)
+    assert len(runs_of("night")) == 1
+    assert next_run("night") == at(3)
 
 
 def test_schedule_that_was_changed_has_missed_nothing(scheduled):
-    scheduled("nightly", "*-*-* 03:00:00")
+    scheduled("night", "*-*-* 03:00:00")
     scheduled("off", "*-*-* 03:00:00")
     power_off("off", 3)
-    power_off("nightly", 3)
-    for name, change in {"nightly": {"schedule": "*-*-* 04:00:00"}, "off": {"enabled": False}}.items():
+    power_off("night", 3)
+    for name, change in {"night": {"schedule": "*-*-* 04:00:00"}, "off": {"enabled": False}}.items():
         file = pathlib.Path(f"/etc/holdfast/jobs/{name}.json")
         file.write_text(json.dumps(json.loads(file.read_text()) | change))
     sh("systemctl", "start", "holdfast.service")
-    assert next_run("nightly") == at(4)
+    assert next_run("night") == at(4)
     update("off", enabled=True)
     time.sleep(2)
-    assert runs_of("nightly") == runs_of("off") == []
+    assert runs_of("night") == runs_of("off") == []
 
 
 def test_schedules_go_on_without_the_daemon(scheduled):
@@ -284,9 +284,9 @@ def test_what_a_timer_may_find_is_no_failure(scheduled):
 # --- the package ------------------------------------------------------------------------------------------------------------------------
 
 def test_removing_the_package_removes_the_timers(scheduled):
-    scheduled("nightly", "*-*-* 03:00:00")
+    scheduled("night", "*-*-* 03:00:00")
     sh("dpkg", "--remove", "holdfast")
     assert timers() == []
     sh("dpkg", "--install", "/var/cache/holdfast.deb")
-    assert timers() == [timer("nightly")] and next_run("nightly") == at(3)
-    assert runs_of("nightly") == []
+    assert timers() == [timer("night")] and next_run("night") == at(3)
+    assert runs_of("night") == []

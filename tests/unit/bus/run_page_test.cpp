@@ -42,7 +42,7 @@ TEST(MergePage, EveryPageIsASliceOfTheWhole) {
             target.push_back(run(std::to_string(i), random() % 6));
         }
         const auto order = [](const RunView& a, const RunView& b) {
-            return std::tie(b.queuedAt, a.id) < std::tie(a.queuedAt, b.id);
+            return std::tie(b.queuedAt, b.id) < std::tie(a.queuedAt, a.id);
         };
         std::sort(history.begin(), history.end(), order);
         std::vector<RunView> whole = live;

@@ -43,6 +43,31 @@ class HistoryTest : public testing::Test {
         return e;
     }
 
+    History open() {
+        return History(file_, [this](const std::filesystem::path& where) { aside_.push_back(where); });
+    }
+    /// Everything from the database's second page on.
+    void damage() const {
+        SQLite::Database(file_.string(), SQLite::OPEN_READWRITE).exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        const auto size = std::filesystem::file_size(file_);
+        std::fstream file(file_, std::ios::in | std::ios::out | std::ios::binary);
+        file.seekp(4096);
+        file << std::string(size - 4096, '\x5a');
+    }
+    /// Rows of a job, a microsecond apart.
+    void fill(const std::string& job, int number, int from = 0) const {
+        SQLite::Database database(file_.string(), SQLite::OPEN_READWRITE);
+        SQLite::Statement insert(database,
+                                 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+                                 "INSERT INTO run SELECT lower(hex(randomblob(16))), ?, 'done', ? + i, "
+                                 "(SELECT entry FROM run LIMIT 1) FROM n");
+        insert.bind(1, number);
+        insert.bind(2, job);
+        insert.bind(3, from);
+        insert.exec();
+    }
+
+    std::vector<std::filesystem::path> aside_;
     std::filesystem::path folder_ = std::filesystem::temp_directory_path() / ("holdfast-history-" + newId());
     std::filesystem::path file_ = folder_ / "history.db";
 };
@@ -70,7 +95,6 @@ TEST_F(HistoryTest, KeepsEverythingAcrossRestarts) {
     EXPECT_EQ(found->queuedAt, 1000U);
     EXPECT_EQ(found->outputPath, "b2:backups/nightly");
     EXPECT_EQ(toJson(found->result), toJson(e.result));
-    EXPECT_FALSE(history.setAside());
     EXPECT_FALSE(history.find(newId()));
 }
 
@@ -139,39 +163,121 @@ TEST_F(HistoryTest, TakesTextThatIsNotUtf8) {
 
 TEST_F(HistoryTest, SetsAFileAsideThatIsNoDatabase) {
     replaceFile(file_, std::string(8192, 'x'), Durability::Volatile);
-    History history(file_);
-    ASSERT_TRUE(history.setAside());
-    EXPECT_TRUE(history.setAside()->filename().string().starts_with("history.db.corrupt-"));
-    EXPECT_EQ(readFile(*history.setAside(), 10'000), std::string(8192, 'x'));
+    History history = open();
+    ASSERT_EQ(aside_.size(), 1U);
+    EXPECT_TRUE(aside_[0].filename().string().starts_with("history.db.broken-"));
+    EXPECT_EQ(readFile(aside_[0], 10'000), std::string(8192, 'x'));
     const auto e = entry("nightly", 1);
     history.record(e);
     EXPECT_TRUE(history.find(e.id));
 }
 
 TEST_F(HistoryTest, SetsADamagedDatabaseAside) {
-    {
-        History history(file_);
-        for (USec i = 0; i < 200; ++i) history.record(entry("nightly", i));
-    }
-    const auto size = std::filesystem::file_size(file_);
-    ASSERT_GT(size, 20'000U);
-    {
-        std::fstream damage(file_, std::ios::in | std::ios::out | std::ios::binary);
-        damage.seekp(4096);
-        damage << std::string(size - 4096, '\x5a');
-    }
-    History history(file_);
-    EXPECT_TRUE(history.setAside());
+    History(file_).record(entry("nightly", 1));
+    fill("nightly", 200);
+    damage();
+    const History history = open();
+    EXPECT_EQ(aside_.size(), 1U);
     EXPECT_TRUE(history.list({}, 10, 0).empty());
+}
+
+TEST_F(HistoryTest, DamageThatShowsInAQuerySetsItAside) {
+    History history = open();
+    history.record(entry("nightly", 1));
+    fill("nightly", 20'000); // more than what is cached
+    damage();
+    EXPECT_TRUE(history.list({}, 1000, 10'000).empty());
+    ASSERT_EQ(aside_.size(), 1U);
+    EXPECT_GT(std::filesystem::file_size(aside_[0]), 1'000'000U);
+    const auto e = entry("nightly", 5);
+    history.record(e);
+    EXPECT_EQ(ids(history.list({}, 10, 0)), std::vector<std::string>{e.id});
+}
+
+TEST_F(HistoryTest, DamageThatShowsWhenSomethingIsRecordedLosesNoResult) {
+    History history = open();
+    history.record(entry("nightly", 1));
+    fill("nightly", 20'000);
+    damage();
+    std::vector<HistoryEntry> entries;
+    for (USec i = 0; i < 20; ++i) {
+        entries.push_back(entry("nightly", i * 1000));
+        history.record(entries.back());
+    }
+    ASSERT_EQ(aside_.size(), 1U);
+    EXPECT_TRUE(history.find(entries.back().id));
+}
+
+TEST_F(HistoryTest, ADamagedRowSpoilsNoOther) {
+    History history = open();
+    const auto good = entry("nightly", 1);
+    const auto bad = entry("nightly", 2, "failed");
+    history.record(good);
+    history.record(bad);
+    SQLite::Database(file_.string(), SQLite::OPEN_READWRITE)
+        .exec("UPDATE run SET entry = '{\"kind' WHERE id = '" + bad.id + "'");
+    const auto found = history.list({}, 10, 0);
+    ASSERT_EQ(ids(found), (std::vector<std::string>{bad.id, good.id}));
+    EXPECT_EQ(found[0].result.result, "failed");
+    EXPECT_EQ(found[0].result.last.state, "failed");
+    EXPECT_TRUE(found[0].result.last.error.starts_with("What the history knows of this run cannot be read"));
+    EXPECT_TRUE(aside_.empty());
 }
 
 TEST_F(HistoryTest, TwoBrokenOnesAreBothKept) {
     for (int i = 0; i < 2; ++i) {
         replaceFile(file_, std::string(8192, static_cast<char>('a' + i)), Durability::Volatile);
-        const History history(file_);
-        ASSERT_TRUE(history.setAside());
-        EXPECT_EQ(readFile(*history.setAside(), 10'000)[0], 'a' + i);
+        const History history = open();
+        ASSERT_EQ(aside_.size(), static_cast<std::size_t>(i) + 1);
+        EXPECT_EQ(readFile(aside_.back(), 10'000)[0], 'a' + i);
     }
+}
+
+TEST_F(HistoryTest, PrunesByAgeInBatchesAndKeepsTheLastOfAJob) {
+    History history = open();
+    const auto old = entry("rare", 5);
+    history.record(old);
+    fill("often", 1000);
+    const Retention retention{.since = 901, .maxRuns = 0};
+    EXPECT_EQ(history.prune(retention, 400), 400U);
+    EXPECT_EQ(history.list({}, 1000, 0).back().id, old.id) << "the job's last run stays, however old";
+    EXPECT_EQ(history.prune(retention, 400), 400U);
+    EXPECT_EQ(history.prune(retention, 400), 100U);
+    EXPECT_EQ(history.prune(retention, 400), 0U);
+    const auto left = history.list({}, 1000, 0);
+    ASSERT_EQ(left.size(), 101U);
+    EXPECT_EQ(left[99].queuedAt, 901U);
+}
+
+TEST_F(HistoryTest, PrunesByNumberTheOldestFirst) {
+    History history = open();
+    history.record(entry("rare", 1));
+    fill("often", 500, 10);
+    const Retention retention{.since = 0, .maxRuns = 100};
+    while (history.prune(retention, 150) == 150) continue;
+    auto left = history.list({}, 1000, 0);
+    ASSERT_EQ(left.size(), 100U);
+    EXPECT_EQ(left[99].job, "rare");
+    EXPECT_EQ(left[98].queuedAt, 412U);
+
+    history.record(entry("often", 2000));
+    EXPECT_EQ(history.prune(retention, 150), 1U);
+    left = history.list({}, 1000, 0);
+    EXPECT_EQ(left.size(), 100U);
+    EXPECT_EQ(left[98].queuedAt, 413U);
+    EXPECT_EQ(history.prune({}, 150), 0U);
+}
+
+TEST_F(HistoryTest, AnOlderDatabaseIsBroughtUpToDate) {
+    History(file_).record(entry("nightly", 1));
+    {
+        SQLite::Database database(file_.string(), SQLite::OPEN_READWRITE);
+        database.exec("DROP INDEX run_job_result; PRAGMA user_version = 1");
+    }
+    EXPECT_EQ(open().list({}, 10, 0).size(), 1U);
+    SQLite::Database database(file_.string(), SQLite::OPEN_READONLY);
+    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 2);
+    EXPECT_EQ(database.execAndGet("SELECT count(*) FROM sqlite_master WHERE name = 'run_job_result'").getInt(), 1);
 }
 
 TEST_F(HistoryTest, DoesNotTouchWhatANewerVersionWrote) {

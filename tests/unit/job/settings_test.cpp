@@ -43,6 +43,8 @@ TEST(Settings, DefaultsOfTheSeedWithoutAFile) {
         EXPECT_EQ(settings.retryDelayMax, 30 * usecPerSec);
         EXPECT_EQ(settings.stallWarning, 30 * usecPerSec);
         EXPECT_EQ(settings.killDelay, 10 * usecPerSec);
+        EXPECT_EQ(settings.historyMaxAge, 365 * 86'400 * usecPerSec);
+        EXPECT_EQ(settings.historyMaxRuns, 100'000U);
     }
 }
 
@@ -50,7 +52,7 @@ TEST(Settings, EveryKeyIsRead) {
     const auto settings = load(R"({"rcloneConfig": "/root/rclone.conf", "maxConcurrentStreaming": 1,
         "maxConcurrentCopies": 2, "maxQueuedRuns": 5, "maxTotalBandwidth": "1.5M", "queueTimeout": "10min",
         "maxAttempts": 7, "retryDelay": 0.5, "retryDelayMax": "1min", "stallWarning": 5, "stallTimeout": "1h",
-        "killDelay": 2})");
+        "killDelay": 2, "historyMaxAge": "30d", "historyMaxRuns": 9})");
     EXPECT_EQ(settings.rcloneConfig, "/root/rclone.conf");
     EXPECT_EQ(settings.maxConcurrentStreaming, 1U);
     EXPECT_EQ(settings.maxConcurrentCopies, 2U);
@@ -63,6 +65,8 @@ TEST(Settings, EveryKeyIsRead) {
     EXPECT_EQ(settings.stallWarning, 5 * usecPerSec);
     EXPECT_EQ(settings.stallTimeout, 3600 * usecPerSec);
     EXPECT_EQ(settings.killDelay, 2 * usecPerSec);
+    EXPECT_EQ(settings.historyMaxAge, 30 * 86'400 * usecPerSec);
+    EXPECT_EQ(settings.historyMaxRuns, 9U);
     EXPECT_EQ(load(R"({"maxTotalBandwidth": 0})").maxTotalBandwidth, 0U);
     EXPECT_EQ(load(R"({"maxAttempts": null})").maxAttempts, 3U);
 }
@@ -74,7 +78,7 @@ TEST(Settings, ErrorsNameTheKeyAndWhatItMayBe) {
         errorOf(R"({"killDelay": "soon"})"),
         "killDelay must be from 0.1 to 60 seconds, as a number or as a time span such as \"5min\", not \"soon\".");
     EXPECT_EQ(errorOf(R"({"rcloneConf": "/x"})").substr(0, 53),
-              "there is no key \"rcloneConf\"; the keys are: killDelay");
+              "there is no key \"rcloneConf\"; the keys are: historyMa");
     EXPECT_EQ(errorOf("[]"), "the settings must be a JSON object.");
     EXPECT_EQ(errorOf("{\"maxAttempts\": }").substr(0, 30), "The document is not valid JSON");
     EXPECT_EQ(errorOf(R"({"maxAttempts": 1, "maxAttempts": 2})"), "The field \"maxAttempts\" is there more than once");
@@ -84,7 +88,8 @@ TEST(Settings, RangesFromBothSides) {
     for (const auto* text :
          {R"({"maxConcurrentStreaming": 64})", R"({"maxConcurrentCopies": 64})", R"({"maxQueuedRuns": 100000})",
           R"({"queueTimeout": 1})", R"({"queueTimeout": "7d"})", R"({"retryDelay": 0})", R"({"stallWarning": 1})",
-          R"({"killDelay": 0.1})", R"({"killDelay": 60})"}) {
+          R"({"killDelay": 0.1})", R"({"killDelay": 60})", R"({"historyMaxAge": 0})", R"({"historyMaxAge": "100y"})",
+          R"({"historyMaxRuns": 0})"}) {
         EXPECT_EQ(errorOf(text), "") << text;
     }
     for (const auto* text : {R"({"maxConcurrentStreaming": 0})",
@@ -102,6 +107,10 @@ TEST(Settings, RangesFromBothSides) {
                              R"({"stallTimeout": 29})",
                              R"({"killDelay": 0})",
                              R"({"killDelay": 61})",
+                             R"({"historyMaxAge": -1})",
+                             R"({"historyMaxAge": "101y"})",
+                             R"({"historyMaxRuns": -1})",
+                             R"({"historyMaxRuns": 100000001})",
                              R"({"maxTotalBandwidth": -1})",
                              R"({"maxTotalBandwidth": 1.5})",
                              R"({"maxTotalBandwidth": "10%"})",

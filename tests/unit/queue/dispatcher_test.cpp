@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/use_future.hpp>
 #include <gtest/gtest.h>
@@ -597,4 +598,58 @@ TEST_F(DispatcherTest, CopesWithAQueueOf500) {
     ASSERT_TRUE(daemon->until(idle, 120s));
     EXPECT_EQ(daemon->history.list({}, 1000, 0).size(), 500U);
     EXPECT_EQ(systemd.started.size(), 500U);
+}
+
+TEST_F(DispatcherTest, AResultStaysOnDiskUntilTheHistoryTakesIt) {
+    const auto id = running("a");
+    SQLite::Database full(paths.history().string(), SQLite::OPEN_READWRITE);
+    full.exec("CREATE TRIGGER full BEFORE INSERT ON run BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END");
+    endWith(id, "done");
+    daemon->turnFor(100ms);
+    EXPECT_FALSE(run(id).finished());
+    EXPECT_TRUE(std::filesystem::exists(paths.result(id)));
+    restart(); // whoever comes next finds it, too
+    daemon->turnFor(50ms);
+    EXPECT_TRUE(std::filesystem::exists(paths.result(id)));
+    full.exec("DROP TRIGGER full");
+    ASSERT_TRUE(finished(id));
+    EXPECT_EQ(daemon->history.find(id)->result.result, "done");
+    EXPECT_TRUE(traceless(id));
+}
+
+TEST_F(DispatcherTest, KeepsAsMuchHistoryAsTheSettingsSay) {
+    for (const char* name : {"a", "b", "a"}) {
+        const auto id = running(name);
+        endWith(id, "done");
+        ASSERT_TRUE(finished(id));
+    }
+    settings.historyMaxRuns = 1;
+    daemon->dispatcher.applySettings(settings);
+    EXPECT_TRUE(daemon->until([&] { return daemon->history.list({}, 10, 0).size() == 2; })) << "one of each job";
+}
+
+TEST_F(DispatcherTest, ARunWhoseUnitNeverCameIsStartedByTheNextDaemon) {
+    const auto id = running("a");
+    daemon.reset();
+    systemd.live.clear(); // as if the call had never reached systemd
+    restart();
+    ASSERT_TRUE(daemon->until([&] { return run(id).state.state == "running"; }));
+    EXPECT_EQ(systemd.startsOf(unit(id)), 2U);
+    EXPECT_EQ(systemd.startsOf(cleanupUnit(id)), 0U);
+    endWith(id, "done");
+    ASSERT_TRUE(finished(id));
+    EXPECT_EQ(run(id).result, "done");
+}
+
+TEST_F(DispatcherTest, ARunThatWasCancelledBeforeItsUnitCameStaysCancelled) {
+    systemd.stopEnds = true;
+    const auto id = running("a");
+    replaceFile(paths.cancel(id), R"({"byUid": 42, "at": 1})", Durability::Volatile);
+    daemon.reset();
+    systemd.live.clear();
+    systemd.onStart = [&](const std::string& started) { systemd.end(started); };
+    restart();
+    ASSERT_TRUE(finished(id));
+    EXPECT_EQ(run(id).result, "cancelled");
+    EXPECT_EQ(systemd.startsOf(unit(id)), 1U);
 }
