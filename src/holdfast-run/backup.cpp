@@ -1,5 +1,7 @@
 #include "backup.hpp"
 
+#include "attempt.hpp"
+
 #include "run/manifest.hpp"
 #include "run/memory.hpp"
 #include "source/source.hpp"
@@ -23,41 +25,6 @@ namespace holdfast {
 using std::chrono::microseconds;
 
 namespace {
-
-/// 1 s doubling to 30 s (the seed's), less up to a quarter so that runs which failed together do not return together.
-microseconds backOff(const Settings& settings, std::uint32_t attempt) {
-    const auto doubled = settings.retryDelay << std::min(attempt - 1, 20U);
-    const auto delay = std::min(doubled, settings.retryDelayMax);
-    std::random_device random;
-    std::uniform_int_distribution<USec> jitter(0, delay / 4);
-    return microseconds(delay - jitter(random));
-}
-
-/// The failure's text if another attempt may help, else it is thrown on.
-std::string retryable(const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const TransferError& e) {
-        if (!e.retry()) throw;
-        return e.what();
-    }
-}
-
-/// Does `step` until it succeeds, fails for good, or no attempt is left.
-awaitable<void> attempt(const Settings& settings, std::string what,
-                        std::function<awaitable<void>(std::uint32_t)> step) {
-    for (std::uint32_t number = 1;; ++number) {
-        const auto failure = co_await caught(step(number));
-        if (!failure) co_return;
-        const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
-        if (number >= settings.maxAttempts || toldToStop) std::rethrow_exception(failure);
-        const auto message = retryable(failure);
-        const auto pause = backOff(settings, number);
-        logWarning(fmt::format("{}: attempt {} of {} failed, the next is in {}: {}", what, number, settings.maxAttempts,
-                               formatSpan(static_cast<USec>(pause.count())), message));
-        co_await sleepFor(pause);
-    }
-}
 
 /// Refuses a remote that would have rclone spool the whole stream to a temporary folder.
 awaitable<RemoteFeatures> streamableRemote(const Rclone& rclone, std::string remote) {
@@ -119,6 +86,7 @@ awaitable<Sent> sendWithinMemory(const Rclone& rclone, StreamSpec spec, Reporter
 struct Uploaded {
     Sent sent;
     std::string format;
+    std::string hash; ///< which the remote keeps, if that is no SHA-256
 };
 
 awaitable<Uploaded> upload(const Rclone& rclone, const Plan& plan, Source& source, const RemoteFeatures& features,
@@ -129,6 +97,7 @@ awaitable<Uploaded> upload(const Rclone& rclone, const Plan& plan, Source& sourc
         if (number > 1) co_await rclone.remove(plan.outputPath());
         const auto producer = producerOf(source.upload());
         uploaded.format = producer.format;
+        if (const auto hash = chooseHash(features); hash != "sha256") uploaded.hash = hash;
         reporter.beginAttempt(number, producer.totalBytes, producer.estimated);
         uploaded.sent = co_await sendWithinMemory(rclone, streamSpec(plan, producer, features), reporter, limiter);
     });
@@ -150,6 +119,7 @@ Manifest manifestOf(const Plan& plan, const Source& source, const Uploaded& uplo
     manifest.stream = Manifest::Stream{uploaded.format, plan.job.compressionLevel() ? "zstd" : "none", sent.streamSize,
                                        sent.streamSha256};
     manifest.objects.push_back({plan.objectName, sent.objectSize, sent.objectSha256});
+    if (!uploaded.hash.empty()) manifest.objects.back().hashes[uploaded.hash] = sent.remoteHash;
     manifest.sourceFields = source.manifest();
     manifest.tools = {{"holdfast", HOLDFAST_VERSION}, {"rclone", rcloneVersion}};
     return manifest;

@@ -28,7 +28,11 @@ void readContent(const nlohmann::json& json, Manifest& m) {
     if (const auto copy = json.find("copy"); copy != json.end()) {
         m.copy = Manifest::Copy{copy->at("layout"), copy->at("files"), copy->at("bytes"), copy->at("hash")};
     }
-    for (const auto& o : json.at("objects")) m.objects.push_back({o.at("name"), o.at("size"), o.at("sha256")});
+    for (const auto& o : json.at("objects")) {
+        Manifest::Object object{o.at("name"), o.at("size"), o.at("sha256")};
+        if (const auto hashes = o.find("hashes"); hashes != o.end()) hashes->get_to(object.hashes);
+        m.objects.push_back(std::move(object));
+    }
     if (m.stream.has_value() == m.copy.has_value()) throw Error("The manifest is of neither a stream nor a copy.");
 }
 
@@ -36,7 +40,10 @@ void readContent(const nlohmann::json& json, Manifest& m) {
 
 std::string serialize(const Manifest& m) {
     auto objects = nlohmann::json::array();
-    for (const auto& o : m.objects) objects.push_back({{"name", o.name}, {"size", o.size}, {"sha256", o.sha256}});
+    for (const auto& o : m.objects) {
+        objects.push_back({{"name", o.name}, {"size", o.size}, {"sha256", o.sha256}});
+        if (!o.hashes.empty()) objects.back()["hashes"] = o.hashes;
+    }
     nlohmann::json json{{"version", 1},
                         {"run", m.run},
                         {"job", m.job},

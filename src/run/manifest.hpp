@@ -3,6 +3,7 @@
 #include "util/time.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ struct Manifest {
         std::string name; ///< beside the manifest
         std::uint64_t size = 0;
         std::string sha256;
+        /// What the remote itself keeps, where that is no SHA-256: its name to its value, by which it can be asked
+        /// later whether the object is still the same.
+        std::map<std::string, std::string> hashes{};
     };
 
     std::string run;

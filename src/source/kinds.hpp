@@ -10,4 +10,9 @@ constexpr auto cacheFile = "cache-file";
 constexpr auto snapshot = "snapshot"; ///< of ZFS
 constexpr auto hold = "hold";         ///< on a snapshot of ZFS
 
+// of targets; target.cpp undoes each
+constexpr auto receivedDataset = "received-dataset";
+constexpr auto folderArrival = "folder-arrival";   ///< what is restored is about to get its name
+constexpr auto datasetArrival = "dataset-arrival"; ///< likewise
+
 } // namespace holdfast::kinds

@@ -4,6 +4,7 @@
 #include "source/git_lock.hpp"
 #include "source/kinds.hpp"
 #include "source/scratch.hpp"
+#include "source/target.hpp"
 #include "source/zfs.hpp"
 #include "source/zfs_snapshot.hpp"
 #include "util/error.hpp"
@@ -40,7 +41,7 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
     else if (entry.kind == kinds::hold)
         co_await undoHold(entry.what, header.id);
     else
-        co_return false;
+        co_return co_await undoTargetEntry(entry, header);
     co_return true;
 }
 

@@ -132,6 +132,23 @@ awaitable<void> verifyObject(const Rclone& rclone, std::string object, RemoteFea
     }
 }
 
+awaitable<void> checkObject(const Rclone& rclone, std::string object, Manifest::Object wanted, std::string hash) {
+    std::string value = hash == "sha256" ? wanted.sha256 : wanted.hashes[hash];
+    if (value.empty()) hash.clear();
+    const auto found = co_await rclone.stat(object, hash, 10min);
+    if (!found) throw TransferError(fmt::format("{} is missing, which its manifest names.", object), false);
+    if (found->size != wanted.size) {
+        throw TransferError(
+            fmt::format("{} is damaged: it has {} bytes, but its manifest says {}.", object, found->size, wanted.size),
+            false);
+    }
+    if (found->hash && *found->hash != value) {
+        throw TransferError(fmt::format("{} is damaged: the remote says that its {} is {}, but its manifest says {}.",
+                                        object, hash, *found->hash, value),
+                            false);
+    }
+}
+
 std::string chooseHash(const RemoteFeatures& features) {
     for (const char* hash : {"sha256", "md5", "sha1"}) {
         if (std::find(features.hashes.begin(), features.hashes.end(), hash) != features.hashes.end()) return hash;
