@@ -2,6 +2,7 @@
 
 #include "job/job.hpp"
 #include "job/schedule.hpp"
+#include "source/script_file.hpp"
 #include "util/child.hpp"
 
 #include <algorithm>
@@ -9,8 +10,6 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
-#include <unistd.h>
 
 namespace holdfast {
 
@@ -59,13 +58,6 @@ awaitable<void> checkDataset(const ZfsConfig& zfs, Problems& problems) {
                         fmt::format("ZFS pool '{}' does not exist ({})", zfs.poolName, why)});
 }
 
-void checkScript(const ScriptConfig& script, Problems& problems) {
-    struct stat info {};
-    if (::stat(script.scriptPath.c_str(), &info) == 0 && S_ISREG(info.st_mode) && (info.st_mode & 0111) != 0) return;
-    problems.push_back({"/preprocessConfig/script/scriptPath", "no-such-script",
-                        fmt::format("Script '{}' does not exist or is not executable", script.scriptPath)});
-}
-
 awaitable<void> checkSchedule(const Job& job, Problems& problems) {
     if (job.schedule.empty()) co_return;
     for (const auto& expression : toOnCalendar(job.schedule)) {
@@ -87,7 +79,9 @@ awaitable<nlohmann::json> checkLiveRules(const Rclone& rclone, nlohmann::json do
     co_await checkRemote(rclone, job, problems);
     co_await checkSchedule(job, problems);
     if (const auto* zfs = std::get_if<ZfsConfig>(&job.source)) co_await checkDataset(*zfs, problems);
-    if (const auto* script = std::get_if<ScriptConfig>(&job.source)) checkScript(*script, problems);
+    if (const auto* script = std::get_if<ScriptConfig>(&job.source)) {
+        for (auto& problem : scriptProblems(*script)) problems.push_back(std::move(problem));
+    }
 
     auto list = nlohmann::json::array();
     for (const auto& p : problems) list.push_back({{"pointer", p.pointer}, {"code", p.code}, {"message", p.message}});

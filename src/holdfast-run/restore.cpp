@@ -1,6 +1,6 @@
 #include "restore.hpp"
 
-#include "attempt.hpp"
+#include "attempts.hpp"
 #include "stored.hpp"
 
 #include "source/target.hpp"
@@ -54,7 +54,7 @@ awaitable<void> restore(const Plan& plan, const Paths& paths, Ledger& ledger, Re
     const auto target = makeTarget(plan, *wanted.manifest, ledger);
     co_await target->prepare();
 
-    const std::function<awaitable<void>(std::uint32_t)> receive = [&](std::uint32_t number) {
+    const Step receive = [&](std::uint32_t number) {
         reporter.beginAttempt(number, sizeOf(chain), false, "restoring");
         return receiveAll(rclone, plan, chain, *target, reporter, limiter);
     };

@@ -26,7 +26,9 @@ awaitable<void> undo(LedgerEntry entry, LedgerHeader header) {
         throw Error(fmt::format("This version of Holdfast does not know how to give back a \"{}\".", entry.kind));
 }
 
-bool isUpload(const LedgerEntry& entry) { return entry.kind == objectKind || entry.kind == manifestKind; }
+bool isUpload(const LedgerEntry& entry) {
+    return entry.kind == objectKind || entry.kind == folderKind || entry.kind == manifestKind;
+}
 
 /// Where the thing is, for people.
 std::string placeOf(const LedgerEntry& entry) {

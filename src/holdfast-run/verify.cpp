@@ -1,6 +1,6 @@
 #include "verify.hpp"
 
-#include "attempt.hpp"
+#include "attempts.hpp"
 #include "stored.hpp"
 
 #include "util/async.hpp"
@@ -75,7 +75,7 @@ class Verifier {
 
   private:
     awaitable<void> readBack(const Manifest& manifest) {
-        const std::function<awaitable<void>(std::uint32_t)> read = [&](std::uint32_t number) {
+        const Step read = [&](std::uint32_t number) {
             if (number > 1) reporter_.beginAttempt(number, left_, false, "reading");
             return receiveStream(rclone_, receiveSpec(plan_, manifest, readerOf(manifest)), reporter_.progress(),
                                  limiter_);

@@ -42,6 +42,10 @@ struct ScriptConfig {
     std::vector<std::string> scriptArgs;
     std::optional<std::string> workingDirectory;
     std::optional<double> timeout; ///< seconds
+    std::vector<std::string> readPaths;
+    bool readAll = false;
+    bool network = false;
+    std::optional<std::uint64_t> outputMax; ///< bytes
 };
 
 struct DockerConfig {

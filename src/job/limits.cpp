@@ -39,11 +39,11 @@ Number parseTasksMax(std::string_view text) {
 /// Integers are read as if they had been written as text: both mean the same in systemd.
 std::string spelling(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
-std::optional<Number> resolve(const json& limits, const std::string& name, ParseNumber parse,
+std::optional<Number> resolve(const json& object, const std::string& at, const std::string& name, ParseNumber parse,
                               std::vector<Problem>& problems) {
-    const auto value = limits.find(name);
-    const auto pointer = "/limits/" + name;
-    if (value == limits.end() || isReported(problems, pointer)) return std::nullopt;
+    const auto value = object.find(name);
+    const auto pointer = at + name;
+    if (value == object.end() || isReported(problems, pointer)) return std::nullopt;
     try {
         const auto number = parse(spelling(*value));
         if (number > 0) return number;
@@ -59,12 +59,17 @@ std::optional<Number> resolve(const json& limits, const std::string& name, Parse
 Limits resolveLimits(const json& limits, std::vector<Problem>& problems) {
     Limits resolved;
     if (!limits.is_object()) return resolved;
-    resolved.memoryMax = resolve(limits, "memoryMax", parseMemoryMax, problems);
-    resolved.cpuQuotaPerSecUSec = resolve(limits, "cpuQuota", parseCpuQuota, problems);
-    resolved.runtimeMax = resolve(limits, "runtimeMax", parseRuntimeMax, problems);
-    resolved.tasksMax = resolve(limits, "tasksMax", parseTasksMax, problems);
-    resolved.bandwidth = resolve(limits, "bandwidth", parseSize, problems);
+    resolved.memoryMax = resolve(limits, "/limits/", "memoryMax", parseMemoryMax, problems);
+    resolved.cpuQuotaPerSecUSec = resolve(limits, "/limits/", "cpuQuota", parseCpuQuota, problems);
+    resolved.runtimeMax = resolve(limits, "/limits/", "runtimeMax", parseRuntimeMax, problems);
+    resolved.tasksMax = resolve(limits, "/limits/", "tasksMax", parseTasksMax, problems);
+    resolved.bandwidth = resolve(limits, "/limits/", "bandwidth", parseSize, problems);
     return resolved;
+}
+
+std::optional<std::uint64_t> resolveOutputMax(const json& script, std::vector<Problem>& problems) {
+    if (!script.is_object()) return std::nullopt;
+    return resolve(script, "/preprocessConfig/script/", "outputMax", parseSize, problems);
 }
 
 } // namespace holdfast

@@ -12,4 +12,7 @@ namespace holdfast {
 /// understood is left out and added to `problems`, unless they name the field already.
 Limits resolveLimits(const nlohmann::json& limits, std::vector<Problem>& problems);
 
+/// `outputMax` of a script's configuration, in bytes; as resolveLimits() otherwise.
+std::optional<std::uint64_t> resolveOutputMax(const nlohmann::json& script, std::vector<Problem>& problems);
+
 } // namespace holdfast

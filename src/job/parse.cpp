@@ -66,6 +66,11 @@ ScriptConfig scriptConfig(const json& object) {
     take(object, "scriptArgs", config.scriptArgs);
     take(object, "workingDirectory", config.workingDirectory);
     take(object, "timeout", config.timeout);
+    take(object, "readPaths", config.readPaths);
+    take(object, "readAll", config.readAll);
+    take(object, "network", config.network);
+    std::vector<Problem> none; // checked already
+    config.outputMax = resolveOutputMax(object, none);
     return config;
 }
 
@@ -102,6 +107,11 @@ void checkSchedule(const json& document, std::vector<Problem>& problems) {
     }
 }
 
+void checkOutputMax(const json& document, std::vector<Problem>& problems) {
+    const json::json_pointer script("/preprocessConfig/script");
+    if (document.contains(script)) resolveOutputMax(document[script], problems);
+}
+
 Job makeJob(json document, Limits limits) {
     Job job;
     take(document, "name", job.name);
@@ -136,6 +146,7 @@ Job parseJob(const json& written) {
     if (document.is_object() && problems.size() < maxProblems) {
         checkSchedule(document, problems);
         limits = resolveLimits(document.value("limits", json::object()), problems);
+        checkOutputMax(document, problems);
     }
     if (!problems.empty()) throw InvalidJob(std::move(problems));
     return makeJob(std::move(document), limits);

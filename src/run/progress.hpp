@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -17,6 +18,13 @@ class Progress {
     void begin(std::uint64_t total, bool estimated, Clock::time_point now);
     void add(std::uint64_t bytes, Clock::time_point now) {
         done_ += bytes;
+        lastMove_ = now;
+    }
+    /// For a program that counts itself: what it has done so far, and the total that it now knows.
+    void count(std::uint64_t done, std::uint64_t total, bool estimated, Clock::time_point now) {
+        done_ = std::max(done_, done);
+        total_ = total;
+        estimated_ = estimated;
         lastMove_ = now;
     }
     /// All has been read: the total is what came, and no estimate any more.

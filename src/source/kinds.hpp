@@ -7,6 +7,8 @@ constexpr auto gitLock = "git-lock";
 constexpr auto scratch = "scratch";              ///< a folder with all that is in it
 constexpr auto scratchFolder = "scratch-folder"; ///< a folder that goes when it is empty
 constexpr auto cacheFile = "cache-file";
+constexpr auto scriptOutput = "script output"; ///< a folder
+constexpr auto scriptUnit = "script-unit";
 constexpr auto snapshot = "snapshot"; ///< of ZFS
 constexpr auto hold = "hold";         ///< on a snapshot of ZFS
 

@@ -3,7 +3,9 @@
 #include "source/flash.hpp"
 #include "source/git_lock.hpp"
 #include "source/kinds.hpp"
+#include "source/plain.hpp"
 #include "source/scratch.hpp"
+#include "source/script.hpp"
 #include "source/target.hpp"
 #include "source/zfs.hpp"
 #include "source/zfs_snapshot.hpp"
@@ -15,10 +17,14 @@ namespace holdfast {
 
 std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger& ledger) {
     switch (plan.job.sourceType()) {
+    case SourceType::None:
+        return std::make_unique<PlainSource>(plan);
     case SourceType::Flash:
         return std::make_unique<FlashSource>(plan, paths, ledger);
     case SourceType::Zfs:
         return std::make_unique<ZfsSource>(plan, paths, ledger);
+    case SourceType::Script:
+        return std::make_unique<ScriptSource>(plan, paths, ledger);
     default:
         break;
     }
@@ -30,7 +36,7 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
 
     if (entry.kind == kinds::gitLock)
         undoGitLock(entry.what, header.id);
-    else if (entry.kind == kinds::scratch)
+    else if (entry.kind == kinds::scratch || entry.kind == kinds::scriptOutput)
         removeOfRun(path(), header.id);
     else if (entry.kind == kinds::cacheFile)
         removeOfRun(path(), header.id);
@@ -40,6 +46,8 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
         co_await undoSnapshot(entry.what, header.id);
     else if (entry.kind == kinds::hold)
         co_await undoHold(entry.what, header.id);
+    else if (entry.kind == kinds::scriptUnit)
+        co_await undoScriptUnit(entry.what, header.id);
     else
         co_return co_await undoTargetEntry(entry, header);
     co_return true;

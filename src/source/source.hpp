@@ -44,6 +44,9 @@ class Source {
     /// preprocessTimeout, which cancels the coroutine. Throws `Error`.
     virtual awaitable<void> prepare() = 0;
 
+    /// What prepare() spends its time on, as the beginning of a sentence.
+    [[nodiscard]] virtual std::string preparing() const { return "Preparing the source"; }
+
     /// What to upload; asked once for each attempt, after prepare().
     virtual Upload upload() = 0;
 
@@ -52,6 +55,9 @@ class Source {
 
     /// The seed's PreprocessResult metadata, known after prepare(): gitCommitHash, snapshotName, …
     [[nodiscard]] virtual nlohmann::json metadata() const { return nlohmann::json::object(); }
+
+    /// The same, after a prepare() that failed.
+    [[nodiscard]] virtual nlohmann::json metadataOfFailure() const { return nlohmann::json::object(); }
 
     /// Fields for the manifest that only this source has, under the source's name ("zfs": {…}); null = none.
     [[nodiscard]] virtual nlohmann::json manifest() const { return nullptr; }

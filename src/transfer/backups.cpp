@@ -45,7 +45,7 @@ void demandObjectsBeside(const std::string& stem, const Manifest& m) {
     }
 }
 
-StoredBackup fetched(const std::filesystem::path& scratch, const ListedFile& file, const std::string& whyNotFetched) {
+StoredBackup fetched(const std::filesystem::path& scratch, const FolderEntry& file, const std::string& whyNotFetched) {
     if (file.size > maxManifest) return {file.name, std::nullopt, "It is too large to be a manifest."};
     const auto text = readFileIfThere(scratch / file.name, maxManifest);
     if (!text) return {file.name, std::nullopt, fmt::format("It could not be read. {}", whyNotFetched)};

@@ -3,6 +3,7 @@
 #include "transfer/compressor.hpp"
 #include "transfer/decompressor.hpp"
 #include "transfer/digest.hpp"
+#include "transfer/stall.hpp"
 #include "util/async.hpp"
 #include "util/format.hpp"
 
@@ -173,16 +174,6 @@ awaitable<void> feed(Line line, Flow& flow) {
     if (!line.consumer) co_return;
     const auto consumed = co_await line.consumer->wait();
     if (!consumed.ok()) line.consumerFailed(consumed);
-}
-
-/// Returns when no byte has moved for `limit`. rclone's own --timeout is for idle connections only and has let uploads
-/// hang for hours (rclone issue 9841).
-awaitable<void> untilStalled(const Progress& progress, microseconds limit) {
-    while (true) {
-        const auto idle = progress.idle(Progress::Clock::now());
-        if (idle >= limit) co_return;
-        co_await sleepFor(limit - idle);
-    }
 }
 
 awaitable<void> endBoth(Line line) {

@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto askDeadline = 2min;
+constexpr auto longestPurge = 1h; // one request a file, on most remotes
 constexpr int exitDirectoryNotFound = 3;
 constexpr int exitFileNotFound = 4;
 
@@ -55,6 +56,7 @@ bool permanent(std::string text) {
                                       "permission denied",
                                       "read-only file system",
                                       "no space left on device",
+                                      "file too big for remaining disk space",
                                       "disk quota exceeded",
                                       "quota exceeded",
                                       "accessdenied",
@@ -104,9 +106,9 @@ ChildSpec Rclone::command(std::vector<std::string> arguments) const {
 }
 
 awaitable<ChildOutput> Rclone::ask(std::vector<std::string> arguments, std::chrono::microseconds deadline,
-                                   std::string input) const {
+                                   std::string input, std::size_t limit) const {
     try {
-        co_return co_await runChild(command(std::move(arguments)), deadline, std::move(input));
+        co_return co_await runChild(command(std::move(arguments)), deadline, std::move(input), limit);
     } catch (const Error& e) {
         throw TransferError(e.what(), true);
     }
@@ -121,7 +123,9 @@ awaitable<RemoteFeatures> Rclone::features(std::string remote) const {
     RemoteFeatures features{.streams = flags.value("PutStream", false),
                             .hashes = {},
                             .about = flags.value("About", false),
-                            .local = flags.value("IsLocal", false)};
+                            .local = flags.value("IsLocal", false),
+                            .slowHash = flags.value("SlowHash", false),
+                            .root = json.value("Root", "")};
     if (const auto hashes = json.find("Hashes"); hashes != json.end() && hashes->is_array()) {
         hashes->get_to(features.hashes);
     }
@@ -146,11 +150,11 @@ awaitable<std::optional<RemoteObject>> Rclone::stat(std::string object, std::str
     co_return found;
 }
 
-awaitable<std::vector<ListedFile>> Rclone::list(std::string folder, std::string pattern) const {
+awaitable<std::vector<FolderEntry>> Rclone::list(std::string folder, std::string pattern) const {
     const auto answer = co_await ask(
         arguments("lsjson", "--files-only", "--no-modtime", "--no-mimetype", "--include", "/" + pattern, "--", folder),
         askDeadline);
-    std::vector<ListedFile> files;
+    std::vector<FolderEntry> files;
     if (notFound(answer.status)) co_return files;
     const auto doing = fmt::format("list {}", folder);
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
@@ -178,7 +182,8 @@ awaitable<std::string> Rclone::fetch(std::string folder, std::vector<std::string
 
 awaitable<std::optional<std::string>> Rclone::read(std::string object, std::size_t limit) const {
     // One byte more than may be, so that a larger object is told from one of exactly that size.
-    const auto answer = co_await ask(arguments("cat", "--count", std::to_string(limit + 1), "--", object), askDeadline);
+    auto cat = arguments("cat", "--count", std::to_string(limit + 1), "--", object);
+    const auto answer = co_await ask(std::move(cat), askDeadline, {}, limit + 1);
     if (notFound(answer.status)) co_return std::nullopt;
     if (!answer.status.ok()) throw rcloneFailure(fmt::format("read {}", object), answer.status, answer.errorTail);
     if (answer.out.size() > limit) throw TransferError(fmt::format("{} is larger than it may be.", object), false);
@@ -233,6 +238,12 @@ awaitable<void> Rclone::remove(std::string object) const {
     const auto failure = rcloneFailure(fmt::format("remove {}", object), answer.status, answer.errorTail);
     if (!co_await stat(object, {}, askDeadline)) co_return; // somebody else was faster
     throw failure;
+}
+
+awaitable<void> Rclone::purge(std::string folder) const {
+    const auto answer = co_await ask(arguments("purge", "--", folder), longestPurge);
+    if (answer.status.ok() || notFound(answer.status)) co_return;
+    throw rcloneFailure(fmt::format("remove the folder {}", folder), answer.status, answer.errorTail);
 }
 
 awaitable<std::map<std::string, std::string>> Rclone::remotes() const {

@@ -31,7 +31,9 @@ struct RemoteFeatures {
     bool streams = false;            ///< has PutStream: else rcat would spool the whole stream to a temporary folder
     std::vector<std::string> hashes; ///< rclone's names, lower case
     bool about = false;
-    bool local = false; ///< a disk of this machine, perhaps behind an alias
+    bool local = false;    ///< a disk of this machine, perhaps behind an alias
+    bool slowHash = false; ///< hashes are not kept, but computed from the whole object when asked for
+    std::string root{};    ///< of a local one: the folder that the remote's paths begin at
 };
 
 /// What lies at the destination.
@@ -41,7 +43,7 @@ struct RemoteObject {
 };
 
 /// A file in a folder of a remote.
-struct ListedFile {
+struct FolderEntry {
     std::string name;
     std::uint64_t size = 0;
 };
@@ -61,7 +63,7 @@ class Rclone {
     awaitable<std::optional<RemoteObject>> stat(std::string object, std::string hash,
                                                 std::chrono::microseconds deadline) const;
     /// The files in a folder, not below it, whose names match rclone's pattern; none if there is no such folder.
-    awaitable<std::vector<ListedFile>> list(std::string folder, std::string pattern) const;
+    awaitable<std::vector<FolderEntry>> list(std::string folder, std::string pattern) const;
     /// Fetches small files of a folder, by name, into a local one. Some that could not be read do not keep the others
     /// from being fetched: returns rclone's last words on those, in a sentence; throws if none came.
     awaitable<std::string> fetch(std::string folder, std::vector<std::string> names, std::filesystem::path to) const;
@@ -74,6 +76,8 @@ class Rclone {
     awaitable<void> write(std::string object, std::string content) const;
     /// Removes the object; one that is not there is fine.
     awaitable<void> remove(std::string object) const;
+    /// Removes the folder with all that is in it; one that is not there is fine.
+    awaitable<void> purge(std::string folder) const;
     /// Names and types of all remotes, without anything secret.
     awaitable<std::map<std::string, std::string>> remotes() const;
     /// Total, used and free bytes, as far as the remote tells.
@@ -82,7 +86,7 @@ class Rclone {
 
   private:
     awaitable<ChildOutput> ask(std::vector<std::string> arguments, std::chrono::microseconds deadline,
-                               std::string input = {}) const;
+                               std::string input = {}, std::size_t limit = 16 * 1024 * 1024) const;
 
     std::filesystem::path config_;
 };

@@ -2,6 +2,9 @@
 
 #include "run/manifest.hpp"
 #include "transfer/rclone.hpp"
+#include "util/error.hpp"
+
+#include <fmt/format.h>
 
 namespace holdfast {
 
@@ -27,9 +30,21 @@ awaitable<bool> committed(const Ledger& ledger) {
 }
 
 awaitable<bool> undoTransferEntry(LedgerEntry entry, LedgerHeader header) {
-    if (entry.kind != objectKind && entry.kind != manifestKind) co_return false;
-    co_await Rclone(header.rcloneConfig).remove(entry.what.at("object").get<std::string>());
-    co_return true;
+    const Rclone rclone(header.rcloneConfig);
+    if (entry.kind == objectKind || entry.kind == manifestKind) {
+        co_await rclone.remove(entry.what.at("object").get<std::string>());
+        co_return true;
+    }
+    if (entry.kind == folderKind) {
+        const auto folder = entry.what.at("folder").get<std::string>();
+        if (!folder.ends_with("-" + header.id.substr(0, 8))) {
+            throw Error(
+                fmt::format("{} is not removed: nothing in its name says that run {} made it.", folder, header.id));
+        }
+        co_await rclone.purge(folder);
+        co_return true;
+    }
+    co_return false;
 }
 
 } // namespace holdfast

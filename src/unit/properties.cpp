@@ -1,5 +1,6 @@
 #include "unit/properties.hpp"
 
+#include "unit/property.hpp"
 #include "unit/sandbox.hpp"
 
 #include <cstdint>
@@ -15,27 +16,6 @@ using Strings = std::vector<std::string>;
 
 constexpr USec second = usecPerSec;
 constexpr USec minute = 60 * second;
-
-template<typename Value>
-void add(UnitProperties& properties, const char* name, const Value& value) {
-    properties.emplace_back(name, sdbus::Variant(value));
-}
-
-/// One command. "no-env-expand": systemd would otherwise expand $NAME in arguments and split them.
-void addCommand(UnitProperties& properties, const char* name, const Strings& argv) {
-    using Command = sdbus::Struct<std::string, Strings, Strings>;
-    add(properties, name, std::vector<Command>{Command(argv.front(), argv, Strings{"no-env-expand"})});
-}
-
-/// Fields with which the journal finds all that belongs to a run.
-void addLogFields(UnitProperties& properties, const std::vector<std::pair<std::string, std::string>>& fields) {
-    std::vector<std::vector<std::uint8_t>> lines;
-    for (const auto& [name, value] : fields) {
-        const std::string line = name + "=" + value;
-        lines.emplace_back(line.begin(), line.end());
-    }
-    add(properties, "LogExtraFields", lines);
-}
 
 void addCommon(UnitProperties& properties, const std::string& description, const Strings& argv) {
     add(properties, "Description", description);
@@ -92,8 +72,12 @@ Sandbox basicSandbox(const std::filesystem::path& rcloneConfig, const Paths& pat
 /// modes that it names: whatever tar lets through, nothing but the folder's neighbours can be written.
 void restrictToTarget(Sandbox& sandbox, const RestoreTask& restore) {
     if (sandbox.sources.contains(SourceType::Zfs)) return;
+    const auto parent = std::filesystem::path(restore.target).parent_path();
     sandbox.protectSystem = "strict";
-    sandbox.writable.push_back(std::filesystem::path(restore.target).parent_path());
+    sandbox.writable.push_back(parent);
+    for (const char* home : {"/home", "/root"}) { // which "strict" leaves to ProtectHome=
+        if (parent != home) sandbox.readOnly.emplace_back(home);
+    }
     sandbox.restoresFiles = true;
 }
 

@@ -1,5 +1,7 @@
 #include "unit/sandbox.hpp"
 
+#include "unit/property.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
@@ -21,17 +23,7 @@ namespace holdfast {
 namespace {
 
 using Strings = std::vector<std::string>;
-using Properties = std::vector<sdbus::Struct<std::string, sdbus::Variant>>;
-
-template<typename Value>
-void add(Properties& properties, const char* name, const Value& value) {
-    properties.emplace_back(name, sdbus::Variant(value));
-}
-
-/// A list that allows (true) or takes away from what is allowed (false).
-void addList(Properties& properties, const char* name, bool allow, const Strings& values) {
-    add(properties, name, sdbus::Struct<bool, Strings>(allow, values));
-}
+using Properties = UnitProperties;
 
 bool needsZfs(const Sandbox& sandbox) { return sandbox.sources.contains(SourceType::Zfs); }
 

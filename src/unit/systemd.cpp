@@ -53,6 +53,12 @@ std::string matchRule(const char* member) {
                        member);
 }
 
+std::string changeRule(const std::string& path) {
+    return fmt::format("type='signal',sender='{}',path='{}',interface='org.freedesktop.DBus.Properties',"
+                       "member='PropertiesChanged'",
+                       service, path);
+}
+
 /// How the start job of `unit` ended. sd-bus matches no argument that comes after a number, so all jobs are heard.
 std::optional<std::string> jobResult(sdbus::Message& jobRemoved, const std::string& unit) {
     std::uint32_t id = 0;
@@ -102,13 +108,43 @@ struct BusSystemd::Impl {
     }
 
     /// Nothing: not loaded.
-    awaitable<std::optional<std::string>> activeState(std::string unit) {
+    awaitable<std::optional<UnitRow>> row(std::string unit) {
         // GetUnit would need a second call for the state, and ListUnitsByNames loads what it is asked for.
         const std::vector<std::string> anyState;
         const std::vector<std::string> patterns(1, std::move(unit));
         const auto rows = co_await call<std::vector<UnitRow>>("ListUnitsByPatterns", anyState, patterns);
         if (rows.empty()) co_return std::nullopt;
-        co_return rows.front().get<3>();
+        co_return rows.front();
+    }
+
+    awaitable<std::optional<std::string>> activeState(std::string unit) {
+        const auto found = co_await row(std::move(unit));
+        if (!found) co_return std::nullopt;
+        co_return found->get<3>();
+    }
+
+    awaitable<sdbus::Variant> property(std::string path, const char* interface, const char* name) {
+        const auto object =
+            sdbus::createProxy(connection, compat::ServiceName(service), sdbus::ObjectPath(std::move(path)));
+        compat::finishRegistration(*object);
+        BusMethod get{"org.freedesktop.DBus.Properties", "Get"};
+        auto reply =
+            callBus<sdbus::Variant>(*object, std::move(get), callLimit, std::string(interface), std::string(name));
+        const auto value = co_await std::move(reply);
+        co_return value;
+    }
+
+    /// Only for a unit of type service.
+    awaitable<UnitEnd> end(std::string path) {
+        constexpr const char* interface = "org.freedesktop.systemd1.Service";
+        UnitEnd unitEnd;
+        const auto result = co_await property(path, interface, "Result");
+        unitEnd.result = result.get<std::string>();
+        const auto code = co_await property(path, interface, "ExecMainCode");
+        unitEnd.code = code.get<std::int32_t>();
+        const auto status = co_await property(path, interface, "ExecMainStatus");
+        unitEnd.status = status.get<std::int32_t>();
+        co_return unitEnd;
     }
 
     /// `read` gets the word for the waiter from the signal, or nothing if it is about another unit.
@@ -204,6 +240,40 @@ awaitable<bool> BusSystemd::isLive(std::string unit) {
     try {
         const auto state = co_await impl->activeState(unit);
         co_return state&&* state != "inactive" && *state != "failed";
+    } catch (const sdbus::Error& error) {
+        throwRefused("be asked about " + unit, error);
+    }
+}
+
+awaitable<UnitEnd> BusSystemd::untilEnded(std::string unit) {
+    const auto impl = impl_;
+    const auto executor = co_await asio::this_coro::executor;
+    const auto changed = [](sdbus::Message&) { return std::optional<std::string>("changed"); };
+    std::string path;
+    while (true) {
+        try {
+            co_await impl->subscribe();
+            const auto row = co_await impl->row(unit);
+            if (!row) throw Error(fmt::format("systemd has forgotten how {} ended.", unit));
+            path = row->get<6>();
+            const WaiterGuard<Impl> guard{impl, impl->watch(executor, changeRule(path), changed)};
+            const auto state = co_await impl->activeState(unit);
+            if (!state) continue;
+            auto end = co_await impl->end(path);
+            if (*state == "inactive" || *state == "failed") co_return end;
+            if (*state == "deactivating" && end.result != "success") co_return end;
+            co_await waitFor(guard.waiter, firstLook);
+        } catch (const sdbus::Error& error) {
+            throwRefused("be asked about " + unit, error);
+        }
+    }
+}
+
+awaitable<bool> BusSystemd::isBeingStopped(std::string unit) {
+    const auto impl = impl_;
+    try {
+        const auto row = co_await impl->row(unit);
+        co_return row && row->get<8>() == "stop";
     } catch (const sdbus::Error& error) {
         throwRefused("be asked about " + unit, error);
     }

@@ -27,6 +27,13 @@ class Systemd {
     virtual awaitable<void> untilGone(std::string unit) = 0;
 };
 
+/// How a unit ended, or is ending.
+struct UnitEnd {
+    std::string result; ///< "success", "exit-code", "signal", "timeout", "oom-kill", …: systemd.service(5)
+    int code = 0;       ///< of waitid(2): CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 while the main process lives
+    int status = 0;     ///< exit status or signal
+};
+
 /// The real one: org.freedesktop.systemd1(5). All calls are asynchronous. Its coroutines must not run any more once it
 /// or the connection is destroyed.
 class BusSystemd final : public Systemd {
@@ -39,6 +46,12 @@ class BusSystemd final : public Systemd {
     awaitable<void> stop(std::string unit) override;
     awaitable<bool> isLive(std::string unit) override;
     awaitable<void> untilGone(std::string unit) override;
+
+    /// Waits until a unit that was started with the property AddRef has ended, or is ending and has failed already.
+    /// Throws `Error` if systemd does not know it any more.
+    awaitable<UnitEnd> untilEnded(std::string unit);
+    /// Whether a job to stop the unit waits or runs. Throws `Error`.
+    awaitable<bool> isBeingStopped(std::string unit);
 
   private:
     struct Impl;

@@ -27,7 +27,7 @@ RCLONE_CONFIG = CONFIG / "rclone.conf"
 def sh(*argv, user=None, check=True, timeout=60, **options):
     """Runs a program to its end; as `user` if one is named. Returns the CompletedProcess, with text."""
     command = ["runuser", "-u", user, "--", *argv] if user else list(argv)
-    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, timeout=timeout, **options)
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, errors="replace", timeout=timeout, **options)
     if check and done.returncode:
         raise AssertionError(f"{command} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done

@@ -82,12 +82,17 @@ TEST(Job, SourcesArrive) {
 
     const auto script = std::get<ScriptConfig>(
         parseJob(R"({"name": "n", "remoteName": "b", "preprocessType": "script", "preprocessConfig": {"script": {
-            "scriptPath": "/a.sh", "scriptArgs": ["-v", "$X"], "workingDirectory": "/w", "timeout": 7}}})"s)
+            "scriptPath": "/a.sh", "scriptArgs": ["-v", "$X"], "workingDirectory": "/w", "timeout": 7,
+            "readPaths": ["/home/a"], "readAll": true, "network": true, "outputMax": "2K"}}})"s)
             .source);
     EXPECT_EQ(script.scriptPath, "/a.sh");
     EXPECT_EQ(script.scriptArgs, (std::vector<std::string>{"-v", "$X"}));
     EXPECT_EQ(script.workingDirectory, "/w");
     EXPECT_EQ(script.timeout, 7);
+    EXPECT_EQ(script.readPaths, std::vector<std::string>{"/home/a"});
+    EXPECT_TRUE(script.readAll && script.network);
+    EXPECT_EQ(script.outputMax, 2048U);
+    EXPECT_EQ(std::get<ScriptConfig>(parseJob(minimal("script")).source).readPaths, std::vector<std::string>{});
 
     const auto docker = std::get<DockerConfig>(
         parseJob(R"({"name": "n", "remoteName": "b", "preprocessType": "docker", "preprocessConfig": {"docker": {

@@ -105,7 +105,7 @@ TEST(Rules, LayoutBelongsToPlainJobs) {
 TEST(Rules, UnknownFieldsAreRefusedEverywhere) {
     const std::vector<std::pair<std::string, std::string>> places{
         {"none", "/bogus"},         {"none", "/preprocessConfig/bogus"}, {"zfs", zfs + "bogus"},
-        {"flash", flash + "bogus"}, {"script", script + "network"},      {"docker", docker + "bogus"},
+        {"flash", flash + "bogus"}, {"script", script + "bogus"},        {"docker", docker + "bogus"},
         {"none", "/limits/bogus"},  {"none", "/rcloneOptions/config"},   {"none", "/rcloneOptions/password-command"}};
     for (const auto& [type, pointer] : places) {
         EXPECT_EQ(codesOf(with(minimal(type), pointer, 1)), std::vector<std::string>{pointer + " unknown-field"});

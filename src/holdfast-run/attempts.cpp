@@ -1,5 +1,6 @@
-#include "attempt.hpp"
+#include "attempts.hpp"
 
+#include "run/memory.hpp"
 #include "transfer/rclone.hpp"
 #include "util/async.hpp"
 #include "util/format.hpp"
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -38,8 +40,7 @@ std::string retryable(const std::exception_ptr& failure) {
 
 } // namespace
 
-awaitable<void> attempt(const Settings& settings, std::string what,
-                        std::function<awaitable<void>(std::uint32_t)> step) {
+awaitable<void> attempt(const Settings& settings, std::string what, Step step) {
     for (std::uint32_t number = 1;; ++number) {
         const auto failure = co_await caught(step(number));
         if (!failure) co_return;
@@ -50,6 +51,19 @@ awaitable<void> attempt(const Settings& settings, std::string what,
         logWarning(fmt::format("{}: attempt {} of {} failed, the next is in {}: {}", what, number, settings.maxAttempts,
                                formatSpan(static_cast<USec>(pause.count())), message));
         co_await sleepFor(pause);
+    }
+}
+
+awaitable<void> withinMemory(awaitable<void> step) {
+    const auto before = oomKills().value_or(0);
+    const auto failure = co_await caught(std::move(step));
+    if (!failure) co_return;
+    if (oomKills().value_or(0) == before) std::rethrow_exception(failure);
+    try {
+        std::rethrow_exception(failure);
+    } catch (const TransferError& e) {
+        throw TransferError(fmt::format("The run ran out of memory; raise limits.memoryMax of the job. ({})", e.what()),
+                            false);
     }
 }
 

@@ -1,0 +1,71 @@
+#include "attempts.hpp"
+#include "upload.hpp"
+
+#include "transfer/stream.hpp"
+#include "transfer/undo.hpp"
+
+#include <filesystem>
+#include <utility>
+#include <variant>
+
+namespace holdfast {
+
+namespace {
+
+/// The stream that a source offers, as a program to run.
+Producer producerOf(const Upload& upload) {
+    if (const auto* file = std::get_if<StoredFile>(&upload)) {
+        return {{"cat", "--", file->path.string()}, std::filesystem::file_size(file->path), false, file->format};
+    }
+    return std::get<Producer>(upload);
+}
+
+StreamSpec streamSpec(const Backup& backup, const Producer& producer) {
+    const auto& plan = backup.plan;
+    return {.producer = producer.argv,
+            .object = plan.outputPath(),
+            .estimate = producer.totalBytes,
+            .compressionLevel = plan.job.compressionLevel(),
+            .remoteHash = chooseHash(backup.features),
+            .stallTimeout = plan.settings.stallTimeout,
+            .killDelay = plan.settings.killDelay};
+}
+
+awaitable<void> send(Backup backup, Producer producer, Sent& sent) {
+    auto spec = streamSpec(backup, producer);
+    sent = co_await sendStream(backup.rclone, std::move(spec), backup.reporter.progress(), backup.limiter);
+}
+
+} // namespace
+
+awaitable<void> uploadStream(Backup backup, Manifest& manifest) {
+    const auto& plan = backup.plan;
+    const auto object = plan.outputPath();
+    Producer producer;
+    Sent sent;
+
+    backup.ledger.acquire(objectKind, {{"object", object}});
+    const Step upload = [&](std::uint32_t number) -> awaitable<void> {
+        if (number > 1) co_await backup.rclone.remove(object);
+        producer = producerOf(backup.source.upload());
+        backup.reporter.beginAttempt(number, producer.totalBytes, producer.estimated);
+        auto sending = send(backup, producer, sent);
+        co_await withinMemory(std::move(sending));
+    };
+    co_await attempt(plan.settings, "Upload", upload);
+    backup.reporter.streamEnded();
+    backup.reporter.metadata({{"bytesProcessed", sent.streamSize}});
+    co_await backup.source.doneReading();
+
+    backup.reporter.phase("verifying");
+    const Step verify = [&](std::uint32_t) { return verifyObject(backup.rclone, object, backup.features, sent); };
+    co_await attempt(plan.settings, "Verification", verify);
+
+    const char* compression = plan.job.compressionLevel() ? "zstd" : "none";
+    manifest.stream = Manifest::Stream{producer.format, compression, sent.streamSize, sent.streamSha256};
+    manifest.objects.push_back({plan.objectName, sent.objectSize, sent.objectSha256});
+    const auto hash = chooseHash(backup.features);
+    if (!hash.empty() && hash != "sha256") manifest.objects.back().hashes[hash] = sent.remoteHash;
+}
+
+} // namespace holdfast

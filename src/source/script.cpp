@@ -1,0 +1,282 @@
+#include "source/script.hpp"
+
+#include "source/kinds.hpp"
+#include "source/scratch.hpp"
+#include "source/script_output.hpp"
+#include "unit/own_bus.hpp"
+#include "unit/survivors.hpp"
+#include "util/async.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+#include "util/format.hpp"
+#include "util/time.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <limits>
+#include <utility>
+
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+namespace holdfast {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Exit statuses of systemd for what it could not do before the script ran (systemd.exec(5)).
+constexpr int exitChdir = 200;
+constexpr int exitExec = 203;
+constexpr int exitNamespace = 226;
+
+/// How much earlier than preprocessTimeout the script is ended, so that it is the script that is named.
+USec earlier(USec preprocessTimeout) { return std::min(usecPerSec, preprocessTimeout / 10); }
+
+std::string nameOf(const ScriptConfig& config) { return fmt::format("Script '{}'", config.scriptPath); }
+
+/// The mode that `path` shall have, whatever the process's umask is.
+void allow(const fs::path& path, mode_t mode) {
+    if (::chmod(path.c_str(), mode) < 0) throwErrno("set the mode of " + path.string());
+}
+
+std::string explainStart(const UnitEnd& end, const ScriptConfig& config, const std::string& why) {
+    if (end.code != CLD_EXITED) return why;
+    if (end.status == exitChdir && config.workingDirectory) {
+        return fmt::format("{} could not run in {}: no folder is there that everybody may enter.", nameOf(config),
+                           *config.workingDirectory);
+    }
+    if (end.status == exitExec) {
+        return fmt::format("{} could not be run: its interpreter is hidden from it, or is no program.", nameOf(config));
+    }
+    if (end.status == exitNamespace) {
+        return fmt::format("The sandbox of {} could not be made; the journal of systemd says why. ({})",
+                           config.scriptPath, why);
+    }
+    return why;
+}
+
+std::string explainSignal(const UnitEnd& end, const ScriptUnit& unit, const ScriptConfig& config) {
+    if (end.status == SIGXFSZ) {
+        return fmt::format("{} made a file larger than {}: raise outputMax, or make room.", nameOf(config),
+                           formatBytes(unit.fileSizeMax));
+    }
+    const char* name = ::sigabbrev_np(end.status);
+    const auto killed =
+        fmt::format("{} was killed by SIG{}", nameOf(config), name ? name : std::to_string(end.status).c_str());
+    if (end.status != SIGKILL) return killed + ".";
+    return killed + ", as happens when it needs more memory than limits.memoryMax of the job allows.";
+}
+
+} // namespace
+
+std::string explainScriptEnd(const UnitEnd& end, const ScriptUnit& unit, const ScriptConfig& config) {
+    if (end.result == "timeout") {
+        const bool own = config.timeout && static_cast<USec>(*config.timeout * 1e6) <= unit.timeout;
+        return fmt::format("{} was ended: it took longer than {} ({}).", nameOf(config),
+                           own ? "its timeout allows" : "preprocessTimeout of the job allows",
+                           formatSpan(unit.timeout));
+    }
+    if (end.result == "oom-kill") {
+        return fmt::format("{} ran out of memory; raise limits.memoryMax of the job.", nameOf(config));
+    }
+    if (end.code == CLD_EXITED && end.status != 0) {
+        return fmt::format("{} exited with status {}.", nameOf(config), end.status);
+    }
+    if (end.code == CLD_KILLED || end.code == CLD_DUMPED) return explainSignal(end, unit, config);
+    if (end.result != "success") return fmt::format("The unit of {} failed: {}.", config.scriptPath, end.result);
+    return "";
+}
+
+ScriptSource::ScriptSource(const Plan& plan, const Paths& paths, Ledger& ledger)
+    : plan_(plan), paths_(paths), config_(std::get<ScriptConfig>(plan.job.source)), ledger_(ledger),
+      log_(fs::path(config_.scriptPath).filename().string()), unit_(scriptUnitName(plan.id)),
+      folder_(paths.scratch(plan.id)), output_(folder_ / "output") {}
+
+awaitable<void> ScriptSource::prepare() {
+    const auto began = nowUSec();
+    const auto script = refuseWhatCannotWork();
+    makeFolders(script);
+    co_await run(unitOf(script, began));
+    refuseEmptyOutput();
+}
+
+ScriptFile ScriptSource::refuseWhatCannotWork() const {
+    const auto problems = scriptProblems(config_);
+    if (!problems.empty()) throw Error(problems.front().message + ".");
+    return openScript(config_.scriptPath);
+}
+
+/// The script that was looked at is the one that runs, whatever becomes of the file meanwhile.
+void ScriptSource::makeFolders(const ScriptFile& script) {
+    ledger_.acquire(kinds::scratchFolder, {{"path", folder_.string()}});
+    makePrivateFolder(folder_);
+    const auto copy = folder_ / "script";
+    ledger_.acquire(kinds::scratch, {{"path", copy.string()}});
+    replaceFile(copy, script.content, Durability::Volatile);
+    allow(copy, 0555);
+
+    outputEntry_ = ledger_.acquire(kinds::scriptOutput, {{"path", output_.string()}});
+    makePrivateFolder(output_);
+    allow(output_, 0777); // its user is chosen when the unit starts; nobody else can reach the folder
+}
+
+ScriptUnit ScriptSource::unitOf(const ScriptFile& script, USec began) const {
+    ScriptUnit unit;
+    unit.runId = plan_.id;
+    unit.job = plan_.job.name;
+    unit.argv = script.interpreter.command;
+    unit.argv.push_back(script.path.string());
+    unit.argv.insert(unit.argv.end(), config_.scriptArgs.begin(), config_.scriptArgs.end());
+    unit.workingDirectory = config_.workingDirectory.value_or(scriptOutputFolder);
+    unit.output = output_;
+    unit.readable = readable(script);
+    unit.hidden = {paths_.state, paths_.jobs(), plan_.settings.rcloneConfig};
+    unit.readAll = config_.readAll;
+    unit.network = config_.network;
+    unit.makesCode = makesCode(script.interpreter.program);
+    unit.limits = plan_.job.limits;
+    unit.out = log_.write();
+
+    const auto gone = nowUSec() - began + earlier(plan_.job.preprocessTimeout);
+    unit.timeout = plan_.job.preprocessTimeout - std::min(gone, plan_.job.preprocessTimeout - 1);
+    if (config_.timeout) unit.timeout = std::min(unit.timeout, static_cast<USec>(*config_.timeout * 1e6));
+    unit.timeout = std::max(unit.timeout, USec{1});
+    const auto any = std::numeric_limits<std::uint64_t>::max();
+    unit.fileSizeMax = outputLimit(config_.outputMax.value_or(any), fs::space(output_).available);
+    return unit;
+}
+
+/// What the script needs of the folders that are hidden from it.
+std::vector<ReadableMount> ScriptSource::readable(const ScriptFile& script) const {
+    std::vector<ReadableMount> mounts{{folder_ / "script", script.path}};
+    const auto show = [&](const fs::path& path) {
+        const auto target = fs::canonical(path);
+        if (isHiddenFromScripts(target)) mounts.push_back({target, target});
+        if (path != target && isHiddenFromScripts(path)) mounts.push_back({target, path});
+    };
+    for (const auto& path : config_.readPaths) show(path);
+    if (config_.workingDirectory) show(*config_.workingDirectory);
+    return mounts;
+}
+
+/// From here on the output may be worth a look when the run fails. Its entry comes before the unit's: what the unit
+/// writes to can go only once the unit is gone.
+awaitable<void> ScriptSource::run(ScriptUnit unit) {
+    const auto executor = co_await asio::this_coro::executor;
+    OwnBus bus(executor); // it holds the unit's result until it has been read
+    const auto unbegun = std::exchange(
+        outputEntry_, ledger_.acquire(kinds::scriptOutput, {{"path", output_.string()}}, OnFailure::Keep));
+    ledger_.released(unbegun);
+    const auto entry = ledger_.acquire(kinds::scriptUnit, {{"unit", unit_}});
+    co_await start(bus.systemd(), scriptUnitProperties(unit));
+    const auto end = co_await attend(bus.systemd(), unit.fileSizeMax);
+    log_.takeWhatIsThere();
+    co_await judge(bus.systemd(), end, unit);
+    ledger_.released(entry);
+}
+
+awaitable<void> ScriptSource::start(BusSystemd& systemd, UnitProperties properties) {
+    auto starting = caught(systemd.start(unit_, std::move(properties)));
+    const auto failure = co_await std::move(starting);
+    log_.closeWrite();
+    if (!failure) co_return;
+    co_await waitIfStopped(systemd);
+    // A folder in which nothing was begun is not worth keeping.
+    removeOfRun(output_, plan_.id);
+    ledger_.released(outputEntry_);
+    UnitEnd end;
+    try {
+        end = co_await systemd.untilEnded(unit_);
+    } catch (const Error&) {
+        std::rethrow_exception(failure); // it was refused, and there never was one
+    }
+    std::string why;
+    try {
+        std::rethrow_exception(failure);
+    } catch (const Error& e) {
+        why = explainStart(end, config_, e.what());
+    }
+    throw Error(why);
+}
+
+/// When the run's unit is to stop, the script's is stopped first, and only then are we told.
+awaitable<void> ScriptSource::waitIfStopped(BusSystemd& systemd) {
+    const bool stopped = co_await systemd.isBeingStopped(fmt::format("holdfast-run-{}.service", plan_.id));
+    if (stopped) co_await sleepFor(30s);
+}
+
+/// Waits for the end of the script, while its output is followed and measured.
+awaitable<UnitEnd> ScriptSource::attend(BusSystemd& systemd, std::uint64_t outputMax) {
+    using namespace asio::experimental::awaitable_operators;
+    UnitEnd end;
+    auto wait = [&]() -> awaitable<void> { end = co_await systemd.untilEnded(unit_); };
+    const auto first = co_await (caught(wait()) || caught(untilOutputPasses(outputMax, output_, unit_, background_)) ||
+                                 caught(log_.follow()));
+    const auto failure = std::visit([](const std::exception_ptr& thrown) { return thrown; }, first);
+    if (failure) std::rethrow_exception(failure);
+    if (first.index() == 1) {
+        throw Error(fmt::format(
+            "{} was ended: it wrote more than {}, which is {}.{}", nameOf(config_), formatBytes(outputMax),
+            config_.outputMax == outputMax ? "its outputMax" : "nine tenths of the room that was free", lastWords()));
+    }
+    co_return end;
+}
+
+awaitable<void> ScriptSource::judge(BusSystemd& systemd, UnitEnd end, ScriptUnit unit) {
+    if (end.code == CLD_EXITED) exitCode_ = end.status;
+    const auto explanation = explainScriptEnd(end, unit, config_);
+    if (explanation.empty()) {
+        if (survivors(unit_).empty()) co_return;
+        throw Error(fmt::format("{} left processes behind that cannot be ended.", nameOf(config_)));
+    }
+    co_await waitIfStopped(systemd);
+    const auto use = folderUse(output_, Stop{});
+    std::string full;
+    if (use.largestFile >= unit.fileSizeMax) full = " Its output reached the size that it may have.";
+    throw Error(explanation + full + lastWords());
+}
+
+std::string ScriptSource::preparing() const { return nameOf(config_); }
+
+std::string ScriptSource::lastWords() const {
+    auto lines = log_.lastLines();
+    if (lines.empty()) return " It wrote nothing to its standard output or error.";
+    for (std::size_t at = 0; (at = lines.find('\n', at)) != std::string::npos;) lines.replace(at, 1, " | ");
+    return fmt::format(" Its last lines: {}", lines);
+}
+
+void ScriptSource::refuseEmptyOutput() const {
+    if (folderUse(output_, Stop{}).content > 0) return;
+    throw Error(fmt::format("{} wrote nothing: it must write what is to be backed up to files in the folder that the "
+                            "variable HOLDFAST_OUTPUT_DIR names.{}",
+                            nameOf(config_), lastWords()));
+}
+
+Upload ScriptSource::upload() { return StoredTree{output_}; }
+
+nlohmann::json ScriptSource::metadata() const {
+    auto metadata = nlohmann::json::object();
+    if (exitCode_) metadata["scriptExitCode"] = *exitCode_;
+    return metadata;
+}
+
+nlohmann::json ScriptSource::manifest() const { return {{"scriptPath", config_.scriptPath}, {"exitCode", 0}}; }
+
+awaitable<void> undoScriptUnit(nlohmann::json entry, std::string runId) {
+    const auto unit = entry.at("unit").get<std::string>();
+    if (unit != scriptUnitName(runId))
+        throw Error(fmt::format("{} is not stopped: run {} has not started it.", unit, runId));
+    const auto executor = co_await asio::this_coro::executor;
+    OwnBus bus(executor);
+    co_await bus.systemd().stop(unit);
+    co_await bus.systemd().untilGone(unit);
+    if (!survivors(unit).empty()) throw Error(fmt::format("Processes of {} do not end.", unit));
+}
+
+} // namespace holdfast
