@@ -1,9 +1,10 @@
 #include "restore.hpp"
 
 #include "attempts.hpp"
+#include "restore_copy.hpp"
 #include "stored.hpp"
 
-#include "source/target.hpp"
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -29,14 +30,21 @@ std::uint64_t sizeOf(const Chain& chain) {
     return size;
 }
 
-awaitable<void> receiveAll(const Rclone& rclone, const Plan& plan, const Chain& chain, Target& target,
-                           Reporter& reporter, RateLimiter& limiter) {
-    co_await target.beginAttempt();
+awaitable<void> receive(Restore restore, const Manifest& manifest) {
+    if (manifest.copy) {
+        co_await restoreCopy(restore, manifest);
+    } else {
+        auto spec = receiveSpec(restore.plan, manifest, restore.target.consumer(manifest));
+        co_await receiveStream(restore.rclone, std::move(spec), restore.reporter.progress(), restore.limiter);
+    }
+    co_await restore.target.received(manifest);
+}
+
+awaitable<void> receiveAll(Restore restore, const Chain& chain) {
+    co_await restore.target.beginAttempt();
     for (const auto* backup : chain) {
-        const auto& manifest = *backup->manifest;
-        auto spec = receiveSpec(plan, manifest, target.consumer(manifest));
-        co_await receiveStream(rclone, std::move(spec), reporter.progress(), limiter);
-        co_await target.received(manifest);
+        auto receiving = receive(restore, *backup->manifest);
+        co_await withinMemory(std::move(receiving));
     }
 }
 
@@ -54,9 +62,10 @@ awaitable<void> restore(const Plan& plan, const Paths& paths, Ledger& ledger, Re
     const auto target = makeTarget(plan, *wanted.manifest, ledger);
     co_await target->prepare();
 
+    const Restore all{plan, paths, rclone, *target, reporter, limiter};
     const Step receive = [&](std::uint32_t number) {
         reporter.beginAttempt(number, sizeOf(chain), false, "restoring");
-        return receiveAll(rclone, plan, chain, *target, reporter, limiter);
+        return receiveAll(all, chain);
     };
     co_await attempt(plan.settings, "Restore", receive);
     reporter.streamEnded();

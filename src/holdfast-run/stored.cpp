@@ -2,13 +2,21 @@
 
 #include "source/kinds.hpp"
 #include "source/scratch.hpp"
+#include "transfer/digest.hpp"
 #include "util/error.hpp"
+#include "util/file.hpp"
 
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace holdfast {
+
+namespace {
+
+constexpr const char* fileListSuffix = ".files.jsonl";
+
+} // namespace
 
 awaitable<std::vector<StoredBackup>> backupsOfPlan(const Rclone& rclone, const Plan& plan, const Paths& paths,
                                                    Ledger& ledger) {
@@ -34,7 +42,30 @@ ReceiveSpec receiveSpec(const Plan& plan, const Manifest& manifest, std::vector<
             .killDelay = plan.settings.killDelay};
 }
 
+awaitable<FileList> storedList(const Rclone& rclone, const Plan& plan, const Paths& paths, const Manifest& manifest) {
+    const auto& list = manifest.objects.front();
+    const auto to = paths.scratch(plan.id) / "lists";
+    auto folder = plan.atDestination({});
+    std::vector<std::string> names{list.name};
+    co_await rclone.fetch(std::move(folder), std::move(names), to);
+    const auto text = readFileIfThere(to / list.name, list.size + 1);
+    if (!text) throw Error(fmt::format("The list of files {} is missing, which its manifest names.", list.name));
+    Digest digest("SHA256");
+    digest.add(*text);
+    if (text->size() != list.size || digest.finish() != list.sha256) {
+        throw Error(fmt::format("The list of files {} is damaged: it is not what its manifest says.", list.name));
+    }
+    co_return parseFileList(*text);
+}
+
+std::string folderOfCopy(const Plan& plan, const Manifest& manifest) {
+    if (manifest.copy->layout == "mirror") return plan.atDestination({});
+    const auto& list = manifest.objects.front().name;
+    return plan.atDestination(list.substr(0, list.size() - std::string_view(fileListSuffix).size()));
+}
+
 std::uint64_t storedSize(const Manifest& manifest) {
+    if (manifest.copy) return manifest.copy->bytes;
     std::uint64_t size = 0;
     for (const auto& object : manifest.objects) size += object.size;
     return size;

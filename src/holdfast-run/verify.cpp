@@ -9,13 +9,21 @@
 #include "util/log.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <utility>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 namespace holdfast {
 
+using namespace std::chrono_literals;
+
 namespace {
+
+constexpr auto longestListing = 6h;
+constexpr std::uint64_t slowestRead = 1024 * 1024; // bytes a second
+constexpr std::size_t namedAtMost = 10;
 
 using Backups = std::vector<const StoredBackup*>;
 
@@ -47,14 +55,14 @@ std::vector<std::string> readerOf(const Manifest& manifest) {
 /// Looks at backups one after the other.
 class Verifier {
   public:
-    Verifier(const Rclone& rclone, const Plan& plan, Reporter& reporter, RateLimiter& limiter)
-        : rclone_(rclone), plan_(plan), reporter_(reporter), limiter_(limiter),
+    Verifier(const Rclone& rclone, const Plan& plan, const Paths& paths, Reporter& reporter, RateLimiter& limiter)
+        : rclone_(rclone), plan_(plan), paths_(paths), reporter_(reporter), limiter_(limiter),
           deep_(std::get<VerifyTask>(plan.task).deep) {}
 
     awaitable<void> begin(std::uint64_t size) {
         const auto features = co_await rclone_.features(plan_.job.remoteName);
-        // A local disk keeps no hashes: it would read everything to make one. That is what deep is for.
-        if (!features.local) hash_ = chooseHash(features);
+        // Some remotes keep no hashes, but read everything to make one. That is what deep is for.
+        if (!features.slowHash) hash_ = chooseHash(features);
         left_ = size;
         if (deep_)
             reporter_.beginAttempt(1, left_, false, "reading");
@@ -70,7 +78,10 @@ class Verifier {
             auto name = plan_.atDestination(object.name);
             co_await checkObject(rclone_, std::move(name), object, hash_);
         }
-        if (deep_) co_await readBack(*backup.manifest);
+        if (backup.manifest->copy)
+            co_await compareFiles(*backup.manifest);
+        else if (deep_)
+            co_await readBack(*backup.manifest);
     }
 
   private:
@@ -84,8 +95,24 @@ class Verifier {
         left_ -= storedSize(manifest);
     }
 
+    /// The files of a copy against its list: names and sizes, and the hashes that the list has, if the remote keeps
+    /// them or, to look deeply, computes them from what it reads.
+    awaitable<void> compareFiles(const Manifest& manifest) {
+        const auto wanted = co_await storedList(rclone_, plan_, paths_, manifest);
+        Listing listing{folderOfCopy(plan_, manifest), {}, {}};
+        if (deep_ || manifest.copy->hash == hash_) listing.hash = manifest.copy->hash;
+        const auto deadline = longestListing + std::chrono::seconds(manifest.copy->bytes / slowestRead);
+        const auto found = co_await listFiles(rclone_, std::move(listing), deadline);
+        const auto wrong = differences(wanted, found);
+        if (wrong.empty()) co_return;
+        const auto end = wrong.begin() + static_cast<std::ptrdiff_t>(std::min(wrong.size(), namedAtMost));
+        throw Error(fmt::format("{} of {} files are not as they were when they were backed up: {}", wrong.size(),
+                                wanted.size(), fmt::join(wrong.begin(), end, " ")));
+    }
+
     const Rclone& rclone_;
     const Plan& plan_;
+    const Paths& paths_;
     Reporter& reporter_;
     RateLimiter& limiter_;
     const bool deep_;
@@ -110,7 +137,7 @@ awaitable<void> verify(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
     const auto backups = co_await backupsOfPlan(rclone, plan, paths, ledger);
     const auto wanted = chosen(backups, plan);
 
-    Verifier verifier(rclone, plan, reporter, limiter);
+    Verifier verifier(rclone, plan, paths, reporter, limiter);
     co_await verifier.begin(sizeOf(wanted));
     std::vector<std::string> problems;
     for (const auto* backup : wanted) {

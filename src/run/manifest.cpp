@@ -17,7 +17,9 @@ nlohmann::json toJson(const Manifest::Stream& stream) {
 }
 
 nlohmann::json toJson(const Manifest::Copy& copy) {
-    return {{"layout", copy.layout}, {"files", copy.files}, {"bytes", copy.bytes}, {"hash", copy.hash}};
+    nlohmann::json json{{"layout", copy.layout}, {"files", copy.files}, {"bytes", copy.bytes}, {"hash", copy.hash}};
+    if (!copy.flags.empty()) json["flags"] = copy.flags;
+    return json;
 }
 
 void readContent(const nlohmann::json& json, Manifest& m) {
@@ -27,6 +29,7 @@ void readContent(const nlohmann::json& json, Manifest& m) {
     }
     if (const auto copy = json.find("copy"); copy != json.end()) {
         m.copy = Manifest::Copy{copy->at("layout"), copy->at("files"), copy->at("bytes"), copy->at("hash")};
+        if (const auto flags = copy->find("flags"); flags != copy->end()) flags->get_to(m.copy->flags);
     }
     for (const auto& o : json.at("objects")) {
         Manifest::Object object{o.at("name"), o.at("size"), o.at("sha256")};

@@ -25,6 +25,8 @@ struct Manifest {
         std::uint64_t files = 0;
         std::uint64_t bytes = 0;
         std::string hash; ///< rclone's name of the hash in the list of files; empty if the remote keeps none
+        /// Of rclone's flags, those that it was copied with and must be copied back with: "links", "metadata".
+        std::vector<std::string> flags{};
     };
     struct Object {
         std::string name; ///< beside the manifest

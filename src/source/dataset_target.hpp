@@ -12,6 +12,7 @@ class DatasetTarget : public Target {
 
     awaitable<void> prepare() override;
     awaitable<void> beginAttempt() override;
+    [[nodiscard]] std::string place() const override { return beside_; }
     [[nodiscard]] std::vector<std::string> consumer(const Manifest& manifest) const override;
     awaitable<void> received(const Manifest& manifest) override;
     awaitable<void> arrive() override;

@@ -6,14 +6,15 @@
 
 namespace holdfast {
 
-/// A folder, into which an archive is unpacked. Whatever the archive says, tar writes nothing outside of it, and the
-/// unit's sandbox lets it write nowhere else.
+/// A folder, into which an archive is unpacked or files are copied. Whatever the archive says, tar writes nothing
+/// outside of it, and the unit's sandbox lets it write nowhere else.
 class FolderTarget : public Target {
   public:
     FolderTarget(const RestoreTask& task, const std::string& runId, Ledger& ledger);
 
     awaitable<void> prepare() override;
     awaitable<void> beginAttempt() override;
+    [[nodiscard]] std::string place() const override { return beside_.string(); }
     [[nodiscard]] std::vector<std::string> consumer(const Manifest& manifest) const override;
     awaitable<void> received(const Manifest&) override { co_return; }
     awaitable<void> arrive() override;

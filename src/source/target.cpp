@@ -13,7 +13,7 @@ std::unique_ptr<Target> makeTarget(const Plan& plan, const Manifest& manifest, L
     const auto& task = std::get<RestoreTask>(plan.task);
     const std::string format = manifest.stream ? manifest.stream->format : "copy";
     if (format == "zfs-send") return std::make_unique<DatasetTarget>(task, plan.id, ledger);
-    if (format == "tar") return std::make_unique<FolderTarget>(task, plan.id, ledger);
+    if (format == "tar" || format == "copy") return std::make_unique<FolderTarget>(task, plan.id, ledger);
     throw Error(fmt::format("This version of Holdfast does not know how to restore the format \"{}\".", format));
 }
 

@@ -23,6 +23,9 @@ class Target {
     /// Makes an empty place beside the target; once for each attempt.
     virtual awaitable<void> beginAttempt() = 0;
 
+    /// What grows beside the target: a folder, or a dataset.
+    [[nodiscard]] virtual std::string place() const = 0;
+
     /// The program that takes this backup's stream from its standard input; once for each of a chain, the full one
     /// first.
     [[nodiscard]] virtual std::vector<std::string> consumer(const Manifest& manifest) const = 0;
