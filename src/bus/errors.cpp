@@ -30,6 +30,7 @@ constexpr Row table[] = {
     {is<JobExists>, "org.holdfast1.Error.JobExists"},
     {is<NoSuchRun>, "org.holdfast1.Error.NoSuchRun"},
     {is<NoSuchRemote>, "org.holdfast1.Error.NoSuchRemote"},
+    {is<NoSuchBackup>, "org.holdfast1.Error.NoSuchBackup"},
     {is<JobDisabled>, "org.holdfast1.Error.Disabled"},
     {is<AlreadyQueued>, "org.holdfast1.Error.AlreadyQueued"},
     {is<QueueFull>, "org.holdfast1.Error.QueueFull"},

@@ -26,6 +26,9 @@ class LimitsExceeded : public Error {
 class NoSuchRemote : public Error {
     using Error::Error;
 };
+class NoSuchBackup : public Error {
+    using Error::Error;
+};
 class JobDisabled : public Error {
     using Error::Error;
 };

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bus/backup_requests.hpp"
 #include "bus/job_requests.hpp"
 #include "bus/remote_requests.hpp"
 #include "bus/run_requests.hpp"
@@ -18,6 +19,7 @@ struct Handlers {
     JobRequests& jobs;
     RunRequests& runs;
     RemoteRequests& remotes;
+    BackupRequests& backups;
 };
 
 } // namespace holdfast

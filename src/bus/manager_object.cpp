@@ -85,6 +85,28 @@ void ManagerObject::CheckRemote(sdbus::Result<VariantMap>&& result, std::string 
     serveCall(std::move(result), handlers_.remotes.check(caller(), std::move(name), std::move(options)), "CheckRemote");
 }
 
+void ManagerObject::ListBackups(sdbus::Result<std::vector<VariantMap>>&& result, std::string remote, std::string path,
+                                VariantMap options) {
+    serveCall(std::move(result),
+              handlers_.backups.list(caller(), std::move(remote), std::move(path), std::move(options)), "ListBackups");
+}
+
+void ManagerObject::Restore(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote,
+                            std::string path, std::string backup, std::string target, VariantMap options) {
+    serveCall(std::move(result),
+              handlers_.backups.restore(caller(), std::move(remote), std::move(path), std::move(backup),
+                                        std::move(target), std::move(options)),
+              "Restore");
+}
+
+void ManagerObject::Verify(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote, std::string path,
+                           std::string backup, VariantMap options) {
+    serveCall(
+        std::move(result),
+        handlers_.backups.verify(caller(), std::move(remote), std::move(path), std::move(backup), std::move(options)),
+        "Verify");
+}
+
 void ManagerObject::Reload(sdbus::Result<>&& result, VariantMap options) {
     serveCall(std::move(result), handlers_.jobs.reload(caller(), std::move(options)), "Reload");
 }

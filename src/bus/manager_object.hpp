@@ -45,6 +45,12 @@ class ManagerObject final
                   VariantMap filter) override;
     void ListRemotes(sdbus::Result<std::vector<Row>>&& result, VariantMap options) override;
     void CheckRemote(sdbus::Result<VariantMap>&& result, std::string name, VariantMap options) override;
+    void ListBackups(sdbus::Result<std::vector<VariantMap>>&& result, std::string remote, std::string path,
+                     VariantMap options) override;
+    void Restore(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote, std::string path,
+                 std::string backup, std::string target, VariantMap options) override;
+    void Verify(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote, std::string path,
+                std::string backup, VariantMap options) override;
     void Reload(sdbus::Result<>&& result, VariantMap options) override;
 
     std::string Version() override;

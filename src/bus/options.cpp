@@ -28,6 +28,13 @@ std::optional<std::uint64_t> Options::number(const std::string& name) { return t
 
 bool Options::flag(const std::string& name) { return take<bool>(name, "b").value_or(false); }
 
+std::vector<std::string> Options::texts(const std::string& name) {
+    constexpr std::size_t most = 1000;
+    auto list = take<std::vector<std::string>>(name, "as").value_or(std::vector<std::string>{});
+    if (list.size() > most) throw InvalidArgs(fmt::format("Option \"{}\" may have at most {} items.", name, most));
+    return list;
+}
+
 void Options::refuseRest() const {
     if (options_.empty()) return;
     constexpr std::size_t shown = 64; // a caller may name an option as long as a message

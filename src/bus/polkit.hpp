@@ -20,6 +20,7 @@ constexpr auto readConfig = "org.holdfast1.read-config";
 constexpr auto cancelRun = "org.holdfast1.cancel-run";
 constexpr auto cancelOtherRun = "org.holdfast1.cancel-other-run";
 constexpr auto manageRemotes = "org.holdfast1.manage-remotes";
+constexpr auto restore = "org.holdfast1.restore";
 } // namespace action
 
 /// What polkit's rules may decide on, and its prompt may show: "job", "source", "sourceType", "destination".

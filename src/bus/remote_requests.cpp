@@ -22,14 +22,6 @@ nlohmann::json question(const char* ask, const Settings& settings) {
     return request;
 }
 
-/// The rule for a job's destinationPath.
-void requireBelowRemote(const std::string& path) {
-    const std::filesystem::path parts(path);
-    const bool climbs = std::find(parts.begin(), parts.end(), "..") != parts.end();
-    if (parts.is_absolute() || climbs)
-        throw InvalidArgs("Option \"path\" is below the remote: no leading /, no \"..\".");
-}
-
 std::string textOf(const nlohmann::json& answer, const char* key) {
     const auto found = answer.find(key);
     return found != answer.end() && found->is_string() ? busText(found->get_ref<const std::string&>()) : "";
@@ -57,6 +49,18 @@ std::vector<std::string> listOf(const nlohmann::json& answer, const char* key) {
 }
 
 } // namespace
+
+void requireRemoteName(const std::string& name) {
+    if (!name.empty() && name.size() <= maxName) return;
+    throw InvalidArgs(fmt::format("The name of a remote has 1 to {} bytes.", maxName));
+}
+
+void requireBelowRemote(const std::string& path) {
+    const std::filesystem::path parts(path);
+    const bool climbs = std::find(parts.begin(), parts.end(), "..") != parts.end();
+    if (!parts.is_absolute() && !climbs && path.size() <= maxPath) return;
+    throw InvalidArgs("The path is below the remote: no leading /, no \"..\".");
+}
 
 VariantMap remoteReport(const nlohmann::json& answer) {
     VariantMap report;
@@ -90,9 +94,7 @@ Reply<VariantMap> RemoteRequests::check(Caller caller, std::string name, Variant
     const std::string path = options.text("path", maxPath).value_or("");
     options.refuseRest();
     requireBelowRemote(path);
-    if (name.empty() || name.size() > maxName) {
-        throw InvalidArgs(fmt::format("The name of a remote has 1 to {} bytes.", maxName));
-    }
+    requireRemoteName(name);
     Details details;
     details.emplace("destination", busText(fmt::format("{}:{}", name, path)));
     co_await services_.polkit.authorize(caller, action::manageRemotes, std::move(details));

@@ -25,6 +25,11 @@ class RemoteRequests {
     Services& services_;
 };
 
+/// Throw `InvalidArgs`: what cannot be the name of a remote; a path that is not below one (the rule for a job's
+/// destinationPath).
+void requireRemoteName(const std::string& name);
+void requireBelowRemote(const std::string& path);
+
 /// A probe's answer as CheckRemote gives it: every key is there, unknown sizes are 0.
 VariantMap remoteReport(const nlohmann::json& answer);
 

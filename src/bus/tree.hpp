@@ -42,6 +42,7 @@ class Tree final : public RunObserver {
     JobRequests jobRequests_;
     RunRequests runRequests_;
     RemoteRequests remoteRequests_;
+    BackupRequests backupRequests_;
     Handlers handlers_;
     ManagerObject manager_;
     std::map<std::string, std::shared_ptr<JobObject>> jobs_;

@@ -1,5 +1,6 @@
 #include "probe.hpp"
 
+#include "backups_probe.hpp"
 #include "live_rules.hpp"
 
 #include "transfer/rclone.hpp"
@@ -49,15 +50,16 @@ awaitable<void> askSpace(Rclone rclone, std::string name, nlohmann::json& answer
     for (const char* key : {"total", "used", "free"}) answer[key] = about.value(key, std::uint64_t{0});
 }
 
+nlohmann::json noSuchRemote(const std::string& name) {
+    return {{"noSuchRemote", true},
+            {"error", fmt::format("There is no remote \"{}\" in rclone's configuration.", name)}};
+}
+
 awaitable<nlohmann::json> remote(Rclone rclone, nlohmann::json request) {
     const auto name = request.at("remote").get<std::string>();
     const auto known = co_await rclone.remotes();
     nlohmann::json answer;
-    if (!known.contains(name)) {
-        answer["noSuchRemote"] = true;
-        answer["error"] = fmt::format("There is no remote \"{}\" in rclone's configuration.", name);
-        co_return answer;
-    }
+    if (!known.contains(name)) co_return noSuchRemote(name);
     const auto features = co_await rclone.features(name);
     answer["type"] = known.at(name);
     answer["streams"] = features.streams;
@@ -72,12 +74,21 @@ awaitable<nlohmann::json> remote(Rclone rclone, nlohmann::json request) {
     co_return answer;
 }
 
-awaitable<nlohmann::json> answerTo(nlohmann::json request) {
+/// rclone itself would take ":local:/etc" or a path for a remote; only configured ones are.
+awaitable<nlohmann::json> backups(Rclone rclone, nlohmann::json request, std::filesystem::path scratch) {
+    const auto name = request.at("remote").get<std::string>();
+    const auto known = co_await rclone.remotes();
+    if (!known.contains(name)) co_return noSuchRemote(name);
+    co_return co_await listBackups(rclone, std::move(request), std::move(scratch));
+}
+
+awaitable<nlohmann::json> answerTo(nlohmann::json request, std::filesystem::path folder) {
     const Rclone rclone(request.at("rcloneConfig").get<std::string>());
     const auto ask = request.at("ask").get<std::string>();
     if (ask == "job") co_return co_await checkLiveRules(rclone, request.at("job"));
     if (ask == "remotes") co_return co_await remotes(rclone);
     if (ask == "remote") co_return co_await remote(rclone, request);
+    if (ask == "backups") co_return co_await backups(rclone, request, folder / "manifests");
     throw Error(fmt::format("Unknown question \"{}\".", ask));
 }
 
@@ -88,7 +99,7 @@ awaitable<int> probe(const Paths& paths, std::string id) {
     const auto request = nlohmann::json::parse(readFile(folder / "request.json", maxRequest));
     nlohmann::json answer;
     try {
-        answer = co_await answerTo(request);
+        answer = co_await answerTo(request, folder);
     } catch (const std::exception& e) {
         answer["error"] = e.what();
     }

@@ -24,11 +24,12 @@ void Reporter::phase(const std::string& phase) {
     write();
 }
 
-void Reporter::beginAttempt(std::uint32_t attempt, std::uint64_t total, bool estimated) {
+void Reporter::beginAttempt(std::uint32_t attempt, std::uint64_t total, bool estimated, const std::string& phase) {
     progress_.begin(total, estimated, Progress::Clock::now());
     state_.attempt = attempt;
     takeProgress(0);
-    phase("uploading");
+    moving_ = phase;
+    this->phase(phase);
 }
 
 void Reporter::streamEnded() {
@@ -41,7 +42,7 @@ void Reporter::metadata(const nlohmann::json& more) { state_.metadata.update(mor
 awaitable<void> Reporter::follow(USec stallWarning) {
     while (true) {
         co_await sleepFor(500ms);
-        if (state_.phase == "uploading") takeProgress(stallWarning);
+        if (state_.phase == moving_) takeProgress(stallWarning);
         write();
     }
 }

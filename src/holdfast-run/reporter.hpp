@@ -18,7 +18,9 @@ class Reporter {
     Reporter(const Paths& paths, std::string id, std::uint32_t maxAttempts);
 
     void phase(const std::string& phase);
-    void beginAttempt(std::uint32_t attempt, std::uint64_t total, bool estimated);
+    /// From here on bytes move; `phase` is what that is called.
+    void beginAttempt(std::uint32_t attempt, std::uint64_t total, bool estimated,
+                      const std::string& phase = "uploading");
     /// The whole stream has been read.
     void streamEnded();
     void metadata(const nlohmann::json& more);
@@ -38,6 +40,7 @@ class Reporter {
     std::uint32_t maxAttempts_;
     RunState state_;
     Progress progress_;
+    std::string moving_; ///< the phase in which bytes move
     std::string written_;
 };
 

@@ -1,6 +1,7 @@
 #include "settle.hpp"
 
 #include "source/source.hpp"
+#include "source/target.hpp"
 #include "transfer/undo.hpp"
 #include "util/async.hpp"
 #include "util/error.hpp"
@@ -115,6 +116,7 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
     std::string unknown;
     try {
         if (!whole) whole = co_await committed(ledger);
+        if (!whole) whole = co_await arrived(ledger);
     } catch (const std::exception& e) {
         unknown = e.what();
     }

@@ -175,6 +175,7 @@ awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
     const auto bytes = totalSize(files);
     backup.reporter.metadata({{"bytesProcessed", bytes}, {"filesDone", files.size()}, {"filesTotal", files.size()}});
     manifest.copy = Manifest::Copy{plan.job.mirrors() ? "mirror" : "versions", files.size(), bytes, hash};
+    manifest.copy->flags = flagsToRestoreWith(plan.job.rcloneOptions);
     auto list = co_await writeList(backup, std::move(files));
     manifest.objects.push_back(std::move(list));
 }

@@ -64,6 +64,8 @@ awaitable<void> uploadStream(Backup backup, Manifest& manifest) {
     const char* compression = plan.job.compressionLevel() ? "zstd" : "none";
     manifest.stream = Manifest::Stream{producer.format, compression, sent.streamSize, sent.streamSha256};
     manifest.objects.push_back({plan.objectName, sent.objectSize, sent.objectSha256});
+    const auto hash = chooseHash(backup.features);
+    if (!hash.empty() && hash != "sha256") manifest.objects.back().hashes[hash] = sent.remoteHash;
 }
 
 } // namespace holdfast

@@ -3,7 +3,9 @@
 #include "backup.hpp"
 #include "limits_file.hpp"
 #include "reporter.hpp"
+#include "restore.hpp"
 #include "settle.hpp"
+#include "verify.hpp"
 
 #include "run/plan.hpp"
 #include "util/async.hpp"
@@ -41,12 +43,19 @@ std::string describe(const std::exception_ptr& failure) {
     }
 }
 
-/// The backup, while its progress is reported and its limits are followed. Returns how it failed, if it did.
+awaitable<void> perform(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter,
+                        RateLimiter& limiter) {
+    if (std::holds_alternative<RestoreTask>(plan.task)) return restore(plan, paths, ledger, reporter, limiter);
+    if (std::holds_alternative<VerifyTask>(plan.task)) return verify(plan, paths, ledger, reporter, limiter);
+    return backUp(plan, paths, ledger, reporter, limiter);
+}
+
+/// The task, while its progress is reported and its limits are followed. Returns how it failed, if it did.
 awaitable<std::exception_ptr> attended(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter) {
     using namespace asio::experimental::awaitable_operators;
     RateLimiter limiter;
     const auto first =
-        co_await (caught(backUp(plan, paths, ledger, reporter, limiter)) ||
+        co_await (caught(perform(plan, paths, ledger, reporter, limiter)) ||
                   caught(reporter.follow(plan.settings.stallWarning)) || caught(followLimits(paths, plan.id, limiter)));
     co_return std::visit([](const std::exception_ptr& failure) { return failure; }, first);
 }

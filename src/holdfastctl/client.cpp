@@ -165,6 +165,37 @@ json Client::checkRemote(const std::string& name, const std::optional<std::strin
     return toJson(report);
 }
 
+std::vector<json> Client::backups(const BackupPlace& place, const std::string& job) {
+    constexpr std::uint64_t page = 1000;
+    std::vector<json> backups;
+    for (std::uint64_t offset = 0; backups.size() == offset; offset += page) {
+        VariantMap options{{"limit", sdbus::Variant(page)}, {"offset", sdbus::Variant(offset)}};
+        if (!job.empty()) options["job"] = sdbus::Variant(job);
+        const auto [rows] = call<std::vector<VariantMap>>(Takes::Authorization, managerPath, managerInterface,
+                                                          "ListBackups", place.remote, place.path, options);
+        for (const auto& row : rows) backups.push_back(toJson(row));
+    }
+    return backups;
+}
+
+StartedRun Client::restore(const BackupPlace& place, const std::string& backup, const std::string& target,
+                           const RestoreOptions& wanted) {
+    VariantMap options{{"force", sdbus::Variant(wanted.force)}};
+    if (!wanted.paths.empty()) options["paths"] = sdbus::Variant(wanted.paths);
+    const auto [id, path] =
+        call<std::string, sdbus::ObjectPath>(Takes::Authorization, managerPath, managerInterface, "Restore",
+                                             place.remote, place.path, backup, target, options);
+    return {id, path};
+}
+
+StartedRun Client::verify(const BackupPlace& place, const std::string& backup, const std::string& job, bool deep) {
+    VariantMap options{{"deep", sdbus::Variant(deep)}};
+    if (backup.empty()) options["job"] = sdbus::Variant(job);
+    const auto [id, path] = call<std::string, sdbus::ObjectPath>(Takes::Authorization, managerPath, managerInterface,
+                                                                 "Verify", place.remote, place.path, backup, options);
+    return {id, path};
+}
+
 void Client::reload() { call<>(Takes::Authorization, managerPath, managerInterface, "Reload", noOptions); }
 
 json Client::managerProperties() { return properties(managerPath, managerInterface); }

@@ -46,6 +46,18 @@ struct Remote {
     std::string type;
 };
 
+/// Where backups lie.
+struct BackupPlace {
+    std::string remote;
+    std::string path;
+};
+
+struct RestoreOptions {
+    bool force = false;
+    bool follow = false;
+    std::vector<std::string> paths;
+};
+
 /// The service's API (dbus/org.holdfast1.xml) in plain data; a member here for each there. All throw `ServiceError`.
 /// The bus is connected to by the first call.
 class Client {
@@ -70,6 +82,13 @@ class Client {
 
     std::vector<Remote> remotes();
     nlohmann::json checkRemote(const std::string& name, const std::optional<std::string>& path);
+
+    /// Newest first, all of them; of one job, if `job` is not empty.
+    std::vector<nlohmann::json> backups(const BackupPlace& place, const std::string& job);
+    StartedRun restore(const BackupPlace& place, const std::string& backup, const std::string& target,
+                       const RestoreOptions& options);
+    /// Of one backup, or of all of a job's.
+    StartedRun verify(const BackupPlace& place, const std::string& backup, const std::string& job, bool deep);
 
     void reload();
     nlohmann::json managerProperties();

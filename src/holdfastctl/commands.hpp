@@ -47,6 +47,15 @@ int reload(Context& context);
 int listRemotes(Context& context);
 int checkRemote(Context& context, const std::string& name, const std::optional<std::string>& path);
 
+// backups.cpp
+/// Without a place, that of the job; without a job either, those of all jobs.
+int listBackups(Context& context, const std::string& job, const std::optional<BackupPlace>& place);
+/// `which`: a run's id or the beginning of one; or the name of a job, for its newest backup or, to verify, all of them.
+int restoreBackup(Context& context, const std::string& which, const std::string& target,
+                  const std::optional<BackupPlace>& place, const RestoreOptions& options);
+int verifyBackups(Context& context, const std::string& which, const std::optional<BackupPlace>& place, bool deep,
+                  bool follow);
+
 /// The id of the run that a person means: an id, the name of a job (its last run), or the beginning of one id. Throws
 /// `Error`.
 std::string resolveRun(Client& client, const std::string& which);

@@ -26,6 +26,11 @@ struct Arguments {
     std::string file;
     std::vector<std::string> assignments;
     std::optional<std::string> path;
+    std::string remote;
+    std::string target;
+    std::vector<std::string> only;
+    bool force = false;
+    bool deep = false;
     RunFilter filter;
     std::uint32_t limit = 20;
     std::function<int(Context&)> command;
@@ -99,6 +104,44 @@ void addRunCommands(CLI::App& app, Arguments& a) {
     runs->add_option("-n,--limit", a.limit, "At most so many")->check(CLI::Range(1, 1000))->capture_default_str();
 }
 
+/// Of a backup that this machine's jobs and history do not tell of.
+std::optional<BackupPlace> placeOf(const Arguments& a) {
+    if (a.remote.empty()) return std::nullopt;
+    return BackupPlace{a.remote, a.path.value_or("")};
+}
+
+void addBackupCommands(CLI::App& app, Arguments& a) {
+    const auto add = [&](const char* name, const char* description, std::function<int(Context&)> command) {
+        auto* added = addCommand(app, name, description, a, std::move(command));
+        auto* remote = added->add_option("--remote", a.remote, "The remote on which the backups lie");
+        added->add_option("--path", a.path, "The folder on that remote")->needs(remote);
+        return added;
+    };
+    const auto following = [&](CLI::App* command) {
+        command->add_flag("-f,--follow", a.follow, "Show progress until it ends");
+        return command;
+    };
+    add("backups", "List the backups that lie at a remote", [&](Context& c) {
+        return listBackups(c, a.name, placeOf(a));
+    })->add_option("JOB", a.name, "Only backups of this job");
+
+    auto* restore = following(add("restore", "Restore a backup", [&](Context& c) {
+        return restoreBackup(c, a.name, a.target, placeOf(a), {a.force, a.follow, a.only});
+    }));
+    restore->add_option("BACKUP", a.name, "Id of its run, its beginning, or the name of a job for its newest")
+        ->required();
+    restore->add_option("TARGET", a.target, "A folder, or a dataset for a backup of one; must not exist")->required();
+    restore->add_flag("--force", a.force,
+                      "What is at the target is renamed and kept, once the backup has come back whole");
+    restore->add_option("--only", a.only, "Only these paths of the backup");
+
+    auto* verify = following(add("verify", "Check whether backups can be restored",
+                                 [&](Context& c) { return verifyBackups(c, a.name, placeOf(a), a.deep, a.follow); }));
+    verify->add_option("BACKUP", a.name, "Id of its run, its beginning, or the name of a job for all of its")
+        ->required();
+    verify->add_flag("--deep", a.deep, "Read all of it back, instead of looking at sizes and hashes");
+}
+
 void addOtherCommands(CLI::App& app, Arguments& a) {
     auto& remote = *app.add_subcommand("remote", "Look at destinations");
     remote.require_subcommand(1);
@@ -169,6 +212,7 @@ int main(int argc, char** argv) {
     app.add_flag("--no-ask-password", arguments.noAskPassword, "Never ask for a password");
     addJobCommands(app, arguments);
     addRunCommands(app, arguments);
+    addBackupCommands(app, arguments);
     addOtherCommands(app, arguments);
 
     Output out(wantsJson(argc, argv) ? Format::Json : Format::Text);

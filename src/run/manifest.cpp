@@ -17,7 +17,9 @@ nlohmann::json toJson(const Manifest::Stream& stream) {
 }
 
 nlohmann::json toJson(const Manifest::Copy& copy) {
-    return {{"layout", copy.layout}, {"files", copy.files}, {"bytes", copy.bytes}, {"hash", copy.hash}};
+    nlohmann::json json{{"layout", copy.layout}, {"files", copy.files}, {"bytes", copy.bytes}, {"hash", copy.hash}};
+    if (!copy.flags.empty()) json["flags"] = copy.flags;
+    return json;
 }
 
 void readContent(const nlohmann::json& json, Manifest& m) {
@@ -27,8 +29,13 @@ void readContent(const nlohmann::json& json, Manifest& m) {
     }
     if (const auto copy = json.find("copy"); copy != json.end()) {
         m.copy = Manifest::Copy{copy->at("layout"), copy->at("files"), copy->at("bytes"), copy->at("hash")};
+        if (const auto flags = copy->find("flags"); flags != copy->end()) flags->get_to(m.copy->flags);
     }
-    for (const auto& o : json.at("objects")) m.objects.push_back({o.at("name"), o.at("size"), o.at("sha256")});
+    for (const auto& o : json.at("objects")) {
+        Manifest::Object object{o.at("name"), o.at("size"), o.at("sha256")};
+        if (const auto hashes = o.find("hashes"); hashes != o.end()) hashes->get_to(object.hashes);
+        m.objects.push_back(std::move(object));
+    }
     if (m.stream.has_value() == m.copy.has_value()) throw Error("The manifest is of neither a stream nor a copy.");
 }
 
@@ -36,7 +43,10 @@ void readContent(const nlohmann::json& json, Manifest& m) {
 
 std::string serialize(const Manifest& m) {
     auto objects = nlohmann::json::array();
-    for (const auto& o : m.objects) objects.push_back({{"name", o.name}, {"size", o.size}, {"sha256", o.sha256}});
+    for (const auto& o : m.objects) {
+        objects.push_back({{"name", o.name}, {"size", o.size}, {"sha256", o.sha256}});
+        if (!o.hashes.empty()) objects.back()["hashes"] = o.hashes;
+    }
     nlohmann::json json{{"version", 1},
                         {"run", m.run},
                         {"job", m.job},

@@ -3,6 +3,7 @@
 #include "util/time.hpp"
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,11 +25,16 @@ struct Manifest {
         std::uint64_t files = 0;
         std::uint64_t bytes = 0;
         std::string hash; ///< rclone's name of the hash in the list of files; empty if the remote keeps none
+        /// Of rclone's flags, those that it was copied with and must be copied back with: "links", "metadata".
+        std::vector<std::string> flags{};
     };
     struct Object {
         std::string name; ///< beside the manifest
         std::uint64_t size = 0;
         std::string sha256;
+        /// What the remote itself keeps, where that is no SHA-256: its name to its value, by which it can be asked
+        /// later whether the object is still the same.
+        std::map<std::string, std::string> hashes{};
     };
 
     std::string run;

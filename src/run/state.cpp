@@ -37,7 +37,7 @@ RunState runStateFromJson(const nlohmann::json& json) {
 
 std::string statusLine(const RunState& s, std::uint32_t maxAttempts) {
     std::string line = s.phase;
-    if (s.phase == "uploading") {
+    if (s.phase == "uploading" || s.phase == "restoring" || s.phase == "reading") {
         line += " " + formatBytes(s.bytesDone);
         if (s.bytesTotal > 0) {
             line += fmt::format(" of {}{}", s.bytesTotalEstimated ? "~" : "", formatBytes(s.bytesTotal));

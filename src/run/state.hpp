@@ -12,7 +12,7 @@ namespace holdfast {
 /// Where a run stands, as plain data: the worker writes it to state.json, the daemon shows it on the bus.
 struct RunState {
     std::string state = "queued"; ///< queued, starting, running, completed, failed, cancelled
-    std::string phase = "queued"; ///< queued, preprocessing, uploading, verifying, cleaning, done
+    std::string phase = "queued"; ///< queued, preprocessing, uploading, restoring, reading, verifying, cleaning, done
     std::uint32_t attempt = 0;    ///< from 1; 0 before the first
     std::uint64_t bytesDone = 0;  ///< never runs backwards within an attempt
     std::uint64_t bytesTotal = 0; ///< 0 = unknown

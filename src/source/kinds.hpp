@@ -15,4 +15,9 @@ constexpr auto container = "container"; ///< of Docker or Podman, which is stopp
 constexpr auto bookmark = "bookmark";   ///< of ZFS
 constexpr auto base = "base";           ///< the task to make the run's snapshot what the job's next run builds on
 
+// of targets; target.cpp undoes each
+constexpr auto receivedDataset = "received-dataset";
+constexpr auto folderArrival = "folder-arrival";   ///< what is restored is about to get its name
+constexpr auto datasetArrival = "dataset-arrival"; ///< likewise
+
 } // namespace holdfast::kinds

@@ -8,6 +8,7 @@
 #include "source/plain.hpp"
 #include "source/scratch.hpp"
 #include "source/script.hpp"
+#include "source/target.hpp"
 #include "source/zfs.hpp"
 #include "source/zfs_base.hpp"
 #include "source/zfs_snapshot.hpp"
@@ -59,7 +60,7 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
     else if (entry.kind == kinds::bookmark)
         co_await undoBookmark(entry.what);
     else
-        co_return false;
+        co_return co_await undoTargetEntry(entry, header);
     co_return true;
 }
 

@@ -203,6 +203,14 @@ std::vector<std::string> listFlags(const nlohmann::json& rcloneOptions) {
                     [](const std::string& name) { return isOneOf(name, linkNames) || isOneOf(name, filterNames); });
 }
 
+std::vector<std::string> flagsToRestoreWith(const nlohmann::json& rcloneOptions) {
+    std::vector<std::string> names;
+    for (const char* name : {"links", "metadata"}) {
+        if (rcloneOptions.value(name, false)) names.emplace_back(name);
+    }
+    return names;
+}
+
 std::vector<std::string> linkFlags(const nlohmann::json& rcloneOptions) {
     return flagsFor(rcloneOptions, [](const std::string& name) { return isOneOf(name, linkNames); });
 }

@@ -51,6 +51,9 @@ std::vector<std::string> copyFlags(const nlohmann::json& rcloneOptions);
 /// Of those, the ones that decide which files there are in a source.
 std::vector<std::string> listFlags(const nlohmann::json& rcloneOptions);
 
+/// The names of those that are switched on and that the way back needs too.
+std::vector<std::string> flagsToRestoreWith(const nlohmann::json& rcloneOptions);
+
 /// And those that decide what a symbolic link is, at the destination too.
 std::vector<std::string> linkFlags(const nlohmann::json& rcloneOptions);
 

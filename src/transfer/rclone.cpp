@@ -150,6 +150,36 @@ awaitable<std::optional<RemoteObject>> Rclone::stat(std::string object, std::str
     co_return found;
 }
 
+awaitable<std::vector<FolderEntry>> Rclone::list(std::string folder, std::string pattern) const {
+    const auto answer = co_await ask(
+        arguments("lsjson", "--files-only", "--no-modtime", "--no-mimetype", "--include", "/" + pattern, "--", folder),
+        askDeadline);
+    std::vector<FolderEntry> files;
+    if (notFound(answer.status)) co_return files;
+    const auto doing = fmt::format("list {}", folder);
+    if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
+    for (const auto& file : parseAnswer(answer.out, doing)) {
+        const auto size = file.value("Size", std::int64_t{-1}); // -1: the remote does not tell
+        files.push_back({file.at("Name").get<std::string>(), size < 0 ? 0 : static_cast<std::uint64_t>(size)});
+    }
+    co_return files;
+}
+
+awaitable<std::string> Rclone::fetch(std::string folder, std::vector<std::string> names,
+                                     std::filesystem::path to) const {
+    std::string list;
+    for (const auto& name : names) list += name + "\n";
+    const auto answer = co_await ask(arguments("copy", "--files-from-raw=-", "--no-traverse", "--transfers=16",
+                                               "--retries=1", "--", folder, to.string()),
+                                     askDeadline, list);
+    std::string failure;
+    if (answer.status.ok()) co_return failure;
+    const auto error = rcloneFailure(fmt::format("read all of {}", folder), answer.status, answer.errorTail);
+    if (!std::filesystem::exists(to) || std::filesystem::is_empty(to)) throw error;
+    failure = error.what();
+    co_return failure;
+}
+
 awaitable<std::optional<std::string>> Rclone::read(std::string object, std::size_t limit) const {
     // One byte more than may be, so that a larger object is told from one of exactly that size.
     auto cat = arguments("cat", "--count", std::to_string(limit + 1), "--", object);

@@ -42,6 +42,12 @@ struct RemoteObject {
     std::optional<std::string> hash; ///< of the kind that was asked for, if the remote has it
 };
 
+/// A file in a folder of a remote.
+struct FolderEntry {
+    std::string name;
+    std::uint64_t size = 0;
+};
+
 /// The rclone program, with one configuration file. Objects are named "remote:path". Secrets stay in that file: nothing
 /// secret is ever an argument. Calls that ask and small writes are bounded in time and throw `TransferError`.
 class Rclone {
@@ -56,6 +62,11 @@ class Rclone {
     /// read the object back, so `deadline` is the caller's.
     awaitable<std::optional<RemoteObject>> stat(std::string object, std::string hash,
                                                 std::chrono::microseconds deadline) const;
+    /// The files in a folder, not below it, whose names match rclone's pattern; none if there is no such folder.
+    awaitable<std::vector<FolderEntry>> list(std::string folder, std::string pattern) const;
+    /// Fetches small files of a folder, by name, into a local one. Some that could not be read do not keep the others
+    /// from being fetched: returns rclone's last words on those, in a sentence; throws if none came.
+    awaitable<std::string> fetch(std::string folder, std::vector<std::string> names, std::filesystem::path to) const;
     /// The content of a small object; nothing if it is not there.
     awaitable<std::optional<std::string>> read(std::string object, std::size_t limit) const;
     /// Size and SHA-256 of the object as it is read back; nothing if it is not there. For a local disk, where it is

@@ -21,21 +21,27 @@ std::vector<std::string> rcatArguments(const StreamSpec& spec) {
     return arguments;
 }
 
-/// "tar exited with status 2 before the stream was whole: its last words".
-std::string failureOf(const std::string& program, const ExitStatus& status, const std::string& lastWords) {
-    return fmt::format("{} {} before the stream was whole{}{}", program, status.describe(),
-                       lastWords.empty() ? "." : ": ", lastWords);
-}
-
 PipeSpec::Failure failureOfRclone(std::string doing) {
     return [doing = std::move(doing)](const ExitStatus& status, const std::string& lastWords) {
         return rcloneFailure(doing, status, lastWords);
     };
 }
 
-PipeSpec::Failure failureOfProgram(std::string program, bool retry) {
-    return [program = std::move(program), retry](const ExitStatus& status, const std::string& lastWords) {
-        return TransferError(failureOf(program, status, lastWords), retry);
+PipeSpec::Failure failureOfProducer(std::string program) {
+    return [program = std::move(program)](const ExitStatus& status, const std::string& lastWords) {
+        return TransferError(fmt::format("{} {} before the stream was whole{}{}", program, status.describe(),
+                                         lastWords.empty() ? "." : ": ", lastWords),
+                             true);
+    };
+}
+
+/// It is the stream that is wrong, or the place where it should go: another attempt would not help.
+PipeSpec::Failure failureOfConsumer(std::string program, std::string object) {
+    return [program = std::move(program), object = std::move(object)](const ExitStatus& status,
+                                                                      const std::string& lastWords) {
+        return TransferError(fmt::format("{} could not take {}: it {}{}{}", program, object, status.describe(),
+                                         lastWords.empty() ? "." : ": ", lastWords),
+                             false);
     };
 }
 
@@ -65,7 +71,7 @@ awaitable<Sent> sendStream(const Rclone& rclone, StreamSpec spec, Progress& prog
     if (isComputed(spec.remoteHash)) pipe.outHash = spec.remoteHash;
     pipe.stallTimeout = spec.stallTimeout;
     pipe.killDelay = spec.killDelay;
-    pipe.producerFailed = failureOfProgram(spec.producer.at(0), true);
+    pipe.producerFailed = failureOfProducer(spec.producer.at(0));
     pipe.consumerFailed = failureOfRclone(fmt::format("upload {}", spec.object));
     pipe.gate = [producer = spec.producer.at(0)](const Flow& flow) {
         if (flow.inSize > 0) return;
@@ -87,7 +93,7 @@ awaitable<void> receiveStream(const Rclone& rclone, ReceiveSpec spec, Progress& 
     if (!spec.consumer.empty()) {
         pipe.consumer.emplace();
         pipe.consumer->argv = spec.consumer;
-        pipe.consumerFailed = failureOfProgram(spec.consumer.at(0), false);
+        pipe.consumerFailed = failureOfConsumer(spec.consumer.at(0), spec.object);
     }
     pipe.decompress = spec.stream.compression == "zstd";
     pipe.limitInput = true;
@@ -129,6 +135,23 @@ awaitable<void> verifyObject(const Rclone& rclone, std::string object, RemoteFea
         throw TransferError(fmt::format("{} differs at the destination from what was sent ({} is {}, should be {}).",
                                         object, hash, *found->hash, sent.remoteHash),
                             true);
+    }
+}
+
+awaitable<void> checkObject(const Rclone& rclone, std::string object, Manifest::Object wanted, std::string hash) {
+    std::string value = hash == "sha256" ? wanted.sha256 : wanted.hashes[hash];
+    if (value.empty()) hash.clear();
+    const auto found = co_await rclone.stat(object, hash, 10min);
+    if (!found) throw TransferError(fmt::format("{} is missing, which its manifest names.", object), false);
+    if (found->size != wanted.size) {
+        throw TransferError(
+            fmt::format("{} is damaged: it has {} bytes, but its manifest says {}.", object, found->size, wanted.size),
+            false);
+    }
+    if (found->hash && *found->hash != value) {
+        throw TransferError(fmt::format("{} is damaged: the remote says that its {} is {}, but its manifest says {}.",
+                                        object, hash, *found->hash, value),
+                            false);
     }
 }
 

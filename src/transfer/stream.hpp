@@ -61,6 +61,10 @@ awaitable<void> receiveStream(const Rclone& rclone, ReceiveSpec spec, Progress& 
 /// for the hash that it keeps. Throws `TransferError`.
 awaitable<void> verifyObject(const Rclone& rclone, std::string object, RemoteFeatures features, Sent sent);
 
+/// Checks that an object is there with the size that its manifest tells of and, if `hash` is not empty, that the remote
+/// still has the same hash of it. Throws `TransferError`.
+awaitable<void> checkObject(const Rclone& rclone, std::string object, Manifest::Object wanted, std::string hash);
+
 /// The hash to compute in the pipe and compare at the destination: SHA-256 if the remote has it (it is computed
 /// anyway), else MD5, else SHA-1, else none.
 std::string chooseHash(const RemoteFeatures& features);

@@ -15,7 +15,8 @@ namespace holdfast {
 ///
 /// Requests: {"ask":"job","job":{…},"rcloneConfig":…} → {"problems":[…]}; {"ask":"remotes","rcloneConfig":…} →
 /// {"remotes":[[name, type]…]}; {"ask":"remote","remote":…,"path":…,"write":true,"rcloneConfig":…} → what CheckRemote
-/// tells; {"ask":"schedule","onCalendar":[…]}.
+/// tells; {"ask":"backups","remote":…,"path":…,"rcloneConfig":…} → what ListBackups tells; {"ask":"schedule",
+/// "onCalendar":[…]}.
 class Prober {
   public:
     /// How many questions may be open at once: each is a process that anyone who may ask can cause.

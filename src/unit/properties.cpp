@@ -72,8 +72,12 @@ Sandbox basicSandbox(const std::filesystem::path& rcloneConfig, const Paths& pat
 /// modes that it names: whatever tar lets through, nothing but the folder's neighbours can be written.
 void restrictToTarget(Sandbox& sandbox, const RestoreTask& restore) {
     if (sandbox.sources.contains(SourceType::Zfs)) return;
+    const auto parent = std::filesystem::path(restore.target).parent_path();
     sandbox.protectSystem = "strict";
-    sandbox.writable.push_back(std::filesystem::path(restore.target).parent_path());
+    sandbox.writable.push_back(parent);
+    for (const char* home : {"/home", "/root"}) { // which "strict" leaves to ProtectHome=
+        if (parent != home) sandbox.readOnly.emplace_back(home);
+    }
     sandbox.restoresFiles = true;
 }
 

@@ -90,6 +90,15 @@ Fd openNull() {
 
 } // namespace
 
+bool isInstalled(const std::string& program) {
+    try {
+        findProgram(program);
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 /// The end of a program's standard error, read as it comes so that the program never waits for us.
 struct Child::Tail {
     Tail(asio::any_io_executor executor, Fd fd, std::size_t keepLines) : from(executor, fd.release()), keep(keepLines) {

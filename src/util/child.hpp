@@ -76,6 +76,9 @@ struct ChildOutput {
 awaitable<ChildOutput> runChild(ChildSpec spec, std::chrono::microseconds deadline, std::string input = {},
                                 std::size_t limit = 16 * 1024 * 1024);
 
+/// Whether there is such a program where ours are looked up.
+bool isInstalled(const std::string& program);
+
 /// Where programs are looked up: a fixed path, whatever our own environment says.
 const char* childPath();
 

@@ -1,0 +1,77 @@
+#include "restore.hpp"
+
+#include "attempts.hpp"
+#include "restore_copy.hpp"
+#include "stored.hpp"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace holdfast {
+
+namespace {
+
+using Chain = std::vector<const StoredBackup*>;
+
+/// Finds what is missing or cut short before hours go by.
+awaitable<void> demandObjects(const Rclone& rclone, const Plan& plan, const Chain& chain) {
+    for (const auto* backup : chain) {
+        for (const auto& object : backup->manifest->objects) {
+            auto name = plan.atDestination(object.name);
+            co_await checkObject(rclone, std::move(name), object, std::string());
+        }
+    }
+}
+
+std::uint64_t sizeOf(const Chain& chain) {
+    std::uint64_t size = 0;
+    for (const auto* backup : chain) size += storedSize(*backup->manifest);
+    return size;
+}
+
+awaitable<void> receive(Restore restore, const Manifest& manifest) {
+    if (manifest.copy) {
+        co_await restoreCopy(restore, manifest);
+    } else {
+        auto spec = receiveSpec(restore.plan, manifest, restore.target.consumer(manifest));
+        co_await receiveStream(restore.rclone, std::move(spec), restore.reporter.progress(), restore.limiter);
+    }
+    co_await restore.target.received(manifest);
+}
+
+awaitable<void> receiveAll(Restore restore, const Chain& chain) {
+    co_await restore.target.beginAttempt();
+    for (const auto* backup : chain) {
+        auto receiving = receive(restore, *backup->manifest);
+        co_await withinMemory(std::move(receiving));
+    }
+}
+
+} // namespace
+
+awaitable<void> restore(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter,
+                        RateLimiter& limiter) {
+    const Rclone rclone(plan.settings.rcloneConfig);
+
+    reporter.phase("preprocessing");
+    const auto backups = co_await backupsOfPlan(rclone, plan, paths, ledger);
+    const auto& wanted = backupOfRun(backups, std::get<RestoreTask>(plan.task).backup);
+    const auto chain = chainOf(backups, wanted);
+    co_await demandObjects(rclone, plan, chain);
+    const auto target = makeTarget(plan, *wanted.manifest, ledger);
+    co_await target->prepare();
+
+    const Restore all{plan, paths, rclone, *target, reporter, limiter};
+    const Step receive = [&](std::uint32_t number) {
+        reporter.beginAttempt(number, sizeOf(chain), false, "restoring");
+        return receiveAll(all, chain);
+    };
+    co_await attempt(plan.settings, "Restore", receive);
+    reporter.streamEnded();
+
+    co_await target->arrive();
+    reporter.metadata(target->metadata());
+}
+
+} // namespace holdfast

@@ -1,0 +1,107 @@
+#include "restore_copy.hpp"
+
+#include "stored.hpp"
+
+#include "transfer/copy.hpp"
+#include "util/error.hpp"
+#include "util/file.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace holdfast {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto longestListing = 6h;
+constexpr std::uint64_t slowestRead = 1024 * 1024; // bytes a second
+constexpr std::size_t namedAtMost = 10;
+
+bool isWithin(const std::string& path, const std::string& chosen) {
+    return path == chosen || (path.starts_with(chosen) && (chosen.ends_with('/') || path[chosen.size()] == '/'));
+}
+
+/// The files that the task asks for. A path that chooses none is an error: somebody counts on it.
+FileList chosen(FileList files, const std::vector<std::string>& paths) {
+    if (paths.empty()) return files;
+    FileList some;
+    for (const auto& path : paths) {
+        const auto before = some.size();
+        for (const auto& [name, file] : files) {
+            if (isWithin(name, path)) some.emplace(name, file);
+        }
+        if (some.size() == before) throw Error(fmt::format("There is no {} in this backup.", path));
+    }
+    return some;
+}
+
+std::vector<std::string> flagsOf(const Manifest& manifest) {
+    std::vector<std::string> flags;
+    for (const auto& name : manifest.copy->flags) {
+        if (name == "links" || name == "metadata") flags.push_back("--" + name);
+    }
+    return flags;
+}
+
+/// A mirror may hold files that the source no longer had: only those of the list are the backup.
+bool needsNames(const Restore& restore, const Manifest& manifest) {
+    return manifest.copy->layout == "mirror" || !std::get<RestoreTask>(restore.plan.task).paths.empty();
+}
+
+std::string namesFlag(const Restore& restore, const FileList& files) {
+    const auto file = restore.paths.scratch(restore.plan.id) / "names";
+    std::string names;
+    for (const auto& [path, ignored] : files) names += path + "\n";
+    replaceFile(file, names, Durability::Volatile);
+    return "--files-from-raw=" + file.string();
+}
+
+CopySpec copySpec(const Restore& restore, const Manifest& manifest, const FileList& files) {
+    CopySpec spec{.from = folderOfCopy(restore.plan, manifest),
+                  .to = restore.target.place(),
+                  .options = flagsOf(manifest),
+                  .stallTimeout = restore.plan.settings.stallTimeout,
+                  .killDelay = restore.plan.settings.killDelay};
+    if (needsNames(restore, manifest)) spec.options.push_back(namesFlag(restore, files));
+    return spec;
+}
+
+/// A damaged file does not get better by copying it again.
+void demandAll(const FileList& wanted, const FileList& found, const std::string& from) {
+    const auto wrong = differences(wanted, found);
+    if (wrong.empty()) return;
+    const auto end = wrong.begin() + static_cast<std::ptrdiff_t>(std::min(wrong.size(), namedAtMost));
+    throw TransferError(fmt::format("{} of {} files in {} are not as they were when they were backed up: {}",
+                                    wrong.size(), wanted.size(), from, fmt::join(wrong.begin(), end, " ")),
+                        false);
+}
+
+} // namespace
+
+awaitable<void> restoreCopy(Restore restore, const Manifest& manifest) {
+    auto all = co_await storedList(restore.rclone, restore.plan, restore.paths, manifest);
+    const auto files = chosen(std::move(all), std::get<RestoreTask>(restore.plan.task).paths);
+    auto spec = copySpec(restore, manifest, files);
+    const auto from = spec.from;
+    const TellCounts tell = [&restore](const CopyCounts& counts) {
+        restore.reporter.metadata({{"filesDone", counts.filesDone}, {"filesTotal", counts.filesTotal}});
+    };
+    co_await copyFiles(restore.rclone, std::move(spec), restore.reporter.progress(), restore.limiter, tell);
+
+    Listing listing{restore.target.place(), {}, manifest.copy->hash};
+    for (const auto& flag : flagsOf(manifest)) {
+        if (flag == "--links") listing.options.push_back(flag);
+    }
+    const auto deadline = longestListing + std::chrono::seconds(totalSize(files) / slowestRead);
+    const auto found = co_await listFiles(restore.rclone, std::move(listing), deadline);
+    demandAll(files, found, from);
+    restore.reporter.metadata({{"filesDone", files.size()}, {"filesTotal", files.size()}});
+}
+
+} // namespace holdfast

@@ -1,0 +1,159 @@
+#include "verify.hpp"
+
+#include "attempts.hpp"
+#include "stored.hpp"
+
+#include "util/async.hpp"
+#include "util/child.hpp"
+#include "util/error.hpp"
+#include "util/log.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+namespace holdfast {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto longestListing = 6h;
+constexpr std::uint64_t slowestRead = 1024 * 1024; // bytes a second
+constexpr std::size_t namedAtMost = 10;
+
+using Backups = std::vector<const StoredBackup*>;
+
+/// One backup with all that it hangs on, or all of a job's, those that cannot be read among them.
+Backups chosen(const std::vector<StoredBackup>& backups, const Plan& plan) {
+    const auto& run = std::get<VerifyTask>(plan.task).backup;
+    if (!run.empty()) return chainOf(backups, backupOfRun(backups, run));
+    Backups ofJob;
+    for (const auto& backup : backups) {
+        if (isNamedAfter(backup, plan.job.name)) ofJob.push_back(&backup);
+    }
+    if (!ofJob.empty()) return ofJob;
+    throw Error(fmt::format("There is no backup of job {} in {}.", plan.job.name, plan.outputPath()));
+}
+
+std::uint64_t sizeOf(const Backups& backups) {
+    std::uint64_t size = 0;
+    for (const auto* backup : backups) size += backup->manifest ? storedSize(*backup->manifest) : 0;
+    return size;
+}
+
+/// What reads a stream and knows whether it is one. Where ZFS has no such program, hash and size must do.
+std::vector<std::string> readerOf(const Manifest& manifest) {
+    if (manifest.stream->format == "tar") return {"tar", "--list", "--file=-"};
+    if (manifest.stream->format == "zfs-send" && isInstalled("zstream")) return {"zstream", "dump"};
+    return {};
+}
+
+/// Looks at backups one after the other.
+class Verifier {
+  public:
+    Verifier(const Rclone& rclone, const Plan& plan, const Paths& paths, Reporter& reporter, RateLimiter& limiter)
+        : rclone_(rclone), plan_(plan), paths_(paths), reporter_(reporter), limiter_(limiter),
+          deep_(std::get<VerifyTask>(plan.task).deep) {}
+
+    awaitable<void> begin(std::uint64_t size) {
+        const auto features = co_await rclone_.features(plan_.job.remoteName);
+        // Some remotes keep no hashes, but read everything to make one. That is what deep is for.
+        if (!features.slowHash) hash_ = chooseHash(features);
+        left_ = size;
+        if (deep_)
+            reporter_.beginAttempt(1, left_, false, "reading");
+        else
+            reporter_.phase("verifying");
+    }
+
+    /// Throws `Error` that says what is wrong with it.
+    awaitable<void> check(const std::vector<StoredBackup>& all, const StoredBackup& backup) {
+        if (!backup.manifest) throw Error(backup.problem);
+        baseOf(all, backup);
+        for (const auto& object : backup.manifest->objects) {
+            auto name = plan_.atDestination(object.name);
+            co_await checkObject(rclone_, std::move(name), object, hash_);
+        }
+        if (backup.manifest->copy)
+            co_await compareFiles(*backup.manifest);
+        else if (deep_)
+            co_await readBack(*backup.manifest);
+    }
+
+  private:
+    awaitable<void> readBack(const Manifest& manifest) {
+        const Step read = [&](std::uint32_t number) {
+            if (number > 1) reporter_.beginAttempt(number, left_, false, "reading");
+            return receiveStream(rclone_, receiveSpec(plan_, manifest, readerOf(manifest)), reporter_.progress(),
+                                 limiter_);
+        };
+        co_await attempt(plan_.settings, "Reading back", read);
+        left_ -= storedSize(manifest);
+    }
+
+    /// The files of a copy against its list: names and sizes, and the hashes that the list has, if the remote keeps
+    /// them or, to look deeply, computes them from what it reads.
+    awaitable<void> compareFiles(const Manifest& manifest) {
+        const auto wanted = co_await storedList(rclone_, plan_, paths_, manifest);
+        Listing listing{folderOfCopy(plan_, manifest), {}, {}};
+        if (deep_ || manifest.copy->hash == hash_) listing.hash = manifest.copy->hash;
+        const auto deadline = longestListing + std::chrono::seconds(manifest.copy->bytes / slowestRead);
+        const auto found = co_await listFiles(rclone_, std::move(listing), deadline);
+        const auto wrong = differences(wanted, found);
+        if (wrong.empty()) co_return;
+        const auto end = wrong.begin() + static_cast<std::ptrdiff_t>(std::min(wrong.size(), namedAtMost));
+        throw Error(fmt::format("{} of {} files are not as they were when they were backed up: {}", wrong.size(),
+                                wanted.size(), fmt::join(wrong.begin(), end, " ")));
+    }
+
+    const Rclone& rclone_;
+    const Plan& plan_;
+    const Paths& paths_;
+    Reporter& reporter_;
+    RateLimiter& limiter_;
+    const bool deep_;
+    std::string hash_;
+    std::uint64_t left_ = 0;
+};
+
+std::string sentenceOf(const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+        return e.what();
+    }
+}
+
+} // namespace
+
+awaitable<void> verify(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter, RateLimiter& limiter) {
+    const Rclone rclone(plan.settings.rcloneConfig);
+
+    reporter.phase("preprocessing");
+    const auto backups = co_await backupsOfPlan(rclone, plan, paths, ledger);
+    const auto wanted = chosen(backups, plan);
+
+    Verifier verifier(rclone, plan, paths, reporter, limiter);
+    co_await verifier.begin(sizeOf(wanted));
+    std::vector<std::string> problems;
+    for (const auto* backup : wanted) {
+        auto checking = verifier.check(backups, *backup);
+        const auto failure = co_await caught(std::move(checking));
+        const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+        if (toldToStop) co_return;
+        if (!failure) continue;
+        problems.push_back(fmt::format("{}: {}", backup->manifestName, sentenceOf(failure)));
+        logError(problems.back());
+    }
+
+    reporter.metadata({{"backupsVerified", wanted.size()}, {"problems", problems}});
+    if (problems.empty()) co_return;
+    throw Error(fmt::format("{} of {} backups cannot be restored as they are. {}", problems.size(), wanted.size(),
+                            fmt::join(problems, " ")));
+}
+
+} // namespace holdfast

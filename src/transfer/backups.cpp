@@ -1,0 +1,161 @@
+#include "transfer/backups.hpp"
+
+#include "util/file.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace holdfast {
+
+namespace {
+
+constexpr std::size_t maxManifest = 1024 * 1024;
+constexpr std::size_t maxManifests = 20'000;
+
+std::string zfsField(const Manifest& manifest, const char* name) {
+    if (manifest.source != "zfs" || !manifest.sourceFields.is_object()) return {};
+    const auto field = manifest.sourceFields.find(name);
+    return field != manifest.sourceFields.end() && field->is_string() ? field->get<std::string>() : "";
+}
+
+/// As the schema has it. What lies at a remote may come from anybody, and the name goes into units and the journal.
+void demandJobName(const std::string& name) {
+    constexpr auto allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    if (!name.empty() && name.size() <= 64 && name.find_first_not_of(allowed) == name.npos) return;
+    throw Error("The job that it names has no name that a job can have.");
+}
+
+/// What all names of a backup begin with: "<job>-<UTC>-<id8>…", or "<job>.mirror".
+void demandOwnName(const std::string& stem, const Manifest& m) {
+    const bool mirror = m.copy && m.copy->layout == "mirror";
+    const bool named = mirror ? stem == m.job + ".mirror"
+                              : stem.starts_with(m.job + "-") && stem.find("-" + m.run.substr(0, 8)) != stem.npos;
+    if (!named) {
+        throw Error(fmt::format("It tells of run {} of job {}, which is not what its name says: it was swapped or "
+                                "renamed.",
+                                m.run, m.job));
+    }
+}
+
+void demandObjectsBeside(const std::string& stem, const Manifest& m) {
+    for (const auto& object : m.objects) {
+        if (object.name.starts_with(stem) && object.name.find('/') == object.name.npos) continue;
+        throw Error(fmt::format("It names the object {}, which is not part of this backup.", object.name));
+    }
+}
+
+StoredBackup fetched(const std::filesystem::path& scratch, const FolderEntry& file, const std::string& whyNotFetched) {
+    if (file.size > maxManifest) return {file.name, std::nullopt, "It is too large to be a manifest."};
+    const auto text = readFileIfThere(scratch / file.name, maxManifest);
+    if (!text) return {file.name, std::nullopt, fmt::format("It could not be read. {}", whyNotFetched)};
+    return readBackup(file.name, *text);
+}
+
+bool newer(const StoredBackup& a, const StoredBackup& b) {
+    const auto key = [](const StoredBackup& s) { return s.manifest ? s.manifest->startedAt : 0; };
+    return key(a) != key(b) ? key(a) > key(b) : a.manifestName < b.manifestName;
+}
+
+const StoredBackup* find(const std::vector<StoredBackup>& backups, const std::string& run) {
+    const auto found = std::find_if(backups.begin(), backups.end(),
+                                    [&](const StoredBackup& b) { return b.manifest && b.manifest->run == run; });
+    return found == backups.end() ? nullptr : &*found;
+}
+
+const StoredBackup* findSnapshot(const std::vector<StoredBackup>& backups, const std::string& dataset,
+                                 const std::string& guid) {
+    const auto found = std::find_if(backups.begin(), backups.end(), [&](const StoredBackup& b) {
+        return b.manifest && zfsField(*b.manifest, "guid") == guid && zfsField(*b.manifest, "dataset") == dataset;
+    });
+    return found == backups.end() ? nullptr : &*found;
+}
+
+} // namespace
+
+StoredBackup readBackup(const std::string& manifestName, const std::string& text) {
+    StoredBackup backup{manifestName, std::nullopt};
+    try {
+        auto manifest = parseManifest(text);
+        const auto stem = manifestName.substr(0, manifestName.size() - std::string_view(manifestSuffix).size());
+        demandJobName(manifest.job);
+        demandOwnName(stem, manifest);
+        demandObjectsBeside(stem, manifest);
+        backup.manifest = std::move(manifest);
+    } catch (const Error& e) {
+        backup.problem = e.what();
+    }
+    return backup;
+}
+
+awaitable<std::vector<StoredBackup>> readBackups(const Rclone& rclone, std::string folder,
+                                                 std::filesystem::path scratch) {
+    std::vector<StoredBackup> backups;
+    auto files = co_await rclone.list(folder, std::string("*") + manifestSuffix);
+    if (files.size() > maxManifests) {
+        throw TransferError(fmt::format("{} has {} manifests; more than {} in one folder are not read.", folder,
+                                        files.size(), maxManifests),
+                            false);
+    }
+    std::vector<std::string> names;
+    for (const auto& file : files) {
+        if (file.size <= maxManifest) names.push_back(file.name);
+    }
+    std::string whyNotFetched;
+    if (!names.empty()) whyNotFetched = co_await rclone.fetch(folder, names, scratch);
+    for (const auto& file : files) backups.push_back(fetched(scratch, file, whyNotFetched));
+    std::sort(backups.begin(), backups.end(), newer);
+    co_return backups;
+}
+
+bool isNamedAfter(const StoredBackup& backup, const std::string& job) {
+    if (backup.manifest) return backup.manifest->job == job;
+    const auto& name = backup.manifestName;
+    const auto stamp = job.size() + 1;
+    return name.starts_with(job + ".mirror.") ||
+           (name.starts_with(job + "-") && name.size() > stamp + 8 && name[stamp + 8] == 'T' &&
+            name.find_first_not_of("0123456789", stamp) == stamp + 8);
+}
+
+const StoredBackup& backupOfRun(const std::vector<StoredBackup>& backups, const std::string& run) {
+    if (const auto* backup = find(backups, run)) return *backup;
+    for (const auto& backup : backups) {
+        if (!backup.manifest && backup.manifestName.find("-" + run.substr(0, 8)) != std::string::npos) {
+            throw Error(fmt::format("The manifest {} cannot be used: {}", backup.manifestName, backup.problem));
+        }
+    }
+    throw Error(fmt::format("There is no backup of run {} here.", run));
+}
+
+const StoredBackup* baseOf(const std::vector<StoredBackup>& backups, const StoredBackup& backup) {
+    const auto& manifest = backup.manifest.value();
+    const auto guid = zfsField(manifest, "baseGuid");
+    if (guid.empty()) return nullptr;
+    const auto run = zfsField(manifest, "baseRun");
+    const auto* base = run.empty() ? findSnapshot(backups, zfsField(manifest, "dataset"), guid) : find(backups, run);
+    if (!base) {
+        throw Error(fmt::format("The backup of run {} is an increment, and what it builds on is not here: {}.",
+                                manifest.run,
+                                run.empty() ? fmt::format("the snapshot with the GUID {}", guid)
+                                            : fmt::format("the backup of run {}", run)));
+    }
+    if (const auto found = zfsField(*base->manifest, "guid"); found != guid) {
+        throw Error(fmt::format("The backup of run {} builds on a snapshot with the GUID {}, but that of run {} is {}.",
+                                manifest.run, guid, base->manifest->run, found));
+    }
+    return base;
+}
+
+std::vector<const StoredBackup*> chainOf(const std::vector<StoredBackup>& backups, const StoredBackup& backup) {
+    std::vector<const StoredBackup*> chain{&backup};
+    while (const auto* base = baseOf(backups, *chain.front())) {
+        if (std::find(chain.begin(), chain.end(), base) != chain.end()) {
+            throw Error(fmt::format("The manifests of the backup of run {} name each other as what they build on.",
+                                    backup.manifest->run));
+        }
+        chain.insert(chain.begin(), base);
+    }
+    return chain;
+}
+
+} // namespace holdfast

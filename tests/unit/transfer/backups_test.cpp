@@ -1,0 +1,111 @@
+#include "transfer/backups.hpp"
+
+#include "util/error.hpp"
+
+#include <gtest/gtest.h>
+
+namespace holdfast {
+namespace {
+
+std::string idOf(char digit) { return std::string(32, digit); }
+
+std::string nameOf(const Manifest& m) { return m.objects.front().name + manifestSuffix; }
+
+/// A ZFS stream of the run 111…, upon the one of the run `base`.
+Manifest stream(char run, char base = 0) {
+    Manifest m;
+    m.run = idOf(run);
+    m.job = "nightly";
+    m.host = "box";
+    m.source = "zfs";
+    m.stream = Manifest::Stream{"zfs-send", "none", 1, "aa"};
+    m.objects = {{"nightly-20261123T030000Z-" + m.run.substr(0, 8) + ".zfs", 1, "aa"}};
+    m.sourceFields = {{"dataset", "tank"}, {"snapshot", "s"}, {"guid", std::string(1, run)}, {"baseGuid", ""}};
+    if (base == 0) return m;
+    m.sourceFields["baseGuid"] = std::string(1, base);
+    m.sourceFields["baseRun"] = idOf(base);
+    return m;
+}
+
+StoredBackup stored(const Manifest& m) { return readBackup(nameOf(m), serialize(m)); }
+
+std::string chainError(const std::vector<StoredBackup>& backups, std::size_t of) {
+    try {
+        chainOf(backups, backups.at(of));
+        return "";
+    } catch (const Error& e) {
+        return e.what();
+    }
+}
+
+TEST(Backups, areReadUnderTheirOwnNameOnly) {
+    EXPECT_TRUE(stored(stream('1')).manifest);
+    const auto swapped = readBackup(nameOf(stream('2')), serialize(stream('1')));
+    EXPECT_FALSE(swapped.manifest);
+    EXPECT_NE(swapped.problem.find("swapped or renamed"), std::string::npos);
+}
+
+TEST(Backups, nameObjectsBesideThemOnly) {
+    for (const char* name : {"../other", "other", "/etc/passwd"}) {
+        auto m = stream('1');
+        const auto manifestName = nameOf(m);
+        m.objects.front().name = name;
+        EXPECT_FALSE(readBackup(manifestName, serialize(m)).manifest) << name;
+    }
+    auto m = stream('1');
+    const auto manifestName = nameOf(m);
+    m.objects.front().name += "/../../other";
+    EXPECT_FALSE(readBackup(manifestName, serialize(m)).manifest);
+}
+
+TEST(Backups, ofNoJobThatCouldBeAreRefused) {
+    auto m = stream('1');
+    m.job = "night\nly";
+    m.objects.front().name = "night\nly-" + m.run.substr(0, 8) + ".zfs";
+    EXPECT_FALSE(readBackup(nameOf(m), serialize(m)).manifest);
+}
+
+TEST(Backups, thatCannotBeReadBelongToTheJobThatTheirNameTells) {
+    const auto broken = readBackup("nightly-20261123T030000Z-11111111.zfs.manifest.json", "{");
+    EXPECT_FALSE(broken.manifest);
+    EXPECT_TRUE(isNamedAfter(broken, "nightly"));
+    EXPECT_FALSE(isNamedAfter(broken, "night"));
+    EXPECT_FALSE(isNamedAfter(readBackup("nightly-b-20261123T030000Z-11111111.tar.manifest.json", "{"), "nightly"));
+    EXPECT_TRUE(isNamedAfter(readBackup("nightly.mirror.manifest.json", "{"), "nightly"));
+}
+
+TEST(Backups, chainBeginsWithTheFullOne) {
+    const std::vector<StoredBackup> backups{stored(stream('3', '2')), stored(stream('1')), stored(stream('2', '1'))};
+    const auto chain = chainOf(backups, backups.front());
+    ASSERT_EQ(chain.size(), 3U);
+    EXPECT_EQ(chain[0]->manifest->run, idOf('1'));
+    EXPECT_EQ(chain[2]->manifest->run, idOf('3'));
+    EXPECT_EQ(chainOf(backups, backups[1]).size(), 1U);
+}
+
+TEST(Backups, missingLinkIsNamed) {
+    const std::vector<StoredBackup> backups{stored(stream('3', '2')), stored(stream('1'))};
+    EXPECT_NE(chainError(backups, 0).find(idOf('2')), std::string::npos);
+}
+
+TEST(Backups, linkThatIsAnotherSnapshotIsFound) {
+    auto wrong = stream('1');
+    wrong.sourceFields["guid"] = "9";
+    const std::vector<StoredBackup> backups{stored(stream('2', '1')), stored(wrong)};
+    EXPECT_NE(chainError(backups, 0).find("GUID"), std::string::npos);
+}
+
+TEST(Backups, linkWithoutARunIsFoundByItsSnapshot) {
+    auto increment = stream('2', '1');
+    increment.sourceFields.erase("baseRun");
+    const std::vector<StoredBackup> backups{stored(increment), stored(stream('1'))};
+    EXPECT_EQ(chainOf(backups, backups.front()).size(), 2U);
+}
+
+TEST(Backups, chainThatGoesInCirclesEnds) {
+    const std::vector<StoredBackup> backups{stored(stream('1', '2')), stored(stream('2', '1'))};
+    EXPECT_NE(chainError(backups, 0).find("each other"), std::string::npos);
+}
+
+} // namespace
+} // namespace holdfast
