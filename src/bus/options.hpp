@@ -22,8 +22,6 @@ class Options {
     bool flag(const std::string& name);
     /// Of type `t`.
     std::optional<std::uint64_t> number(const std::string& name);
-    /// Of type `b`; false if it is not given.
-    bool flag(const std::string& name);
     /// Of type `as`, at most 1000 of them; none if it is not given.
     std::vector<std::string> texts(const std::string& name);
     void refuseRest() const;
