@@ -60,7 +60,7 @@ SERVERS = {
 def missing(kind):
     """What the server of this kind needs and is not installed here."""
     program = SERVERS[kind][0][0]
-    return None if shutil.which(program) else program
+    return None if shutil.which(program, path="/usr/local/bin:/usr/bin") else program
 
 
 @contextlib.contextmanager
