@@ -150,6 +150,7 @@ awaitable<void> verify(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
         logError(problems.back());
     }
 
+    if (std::get<VerifyTask>(plan.task).deep) reporter.streamEnded();
     reporter.metadata({{"backupsVerified", wanted.size()}, {"problems", problems}});
     if (problems.empty()) co_return;
     throw Error(fmt::format("{} of {} backups cannot be restored as they are. {}", problems.size(), wanted.size(),

@@ -51,7 +51,7 @@ SERVERS = {
                "type = webdav\nurl = http://127.0.0.1:{port}\nvendor = owncloud"),
     "sftp": (("rclone", "serve", "sftp", "--no-auth", "--addr=127.0.0.1:{port}", "{folder}"),
              "type = sftp\nhost = 127.0.0.1\nport = {port}\nuser = anyone\npass = {password}\nshell_type = none"),
-    "s3": (("s3rver", "--directory={folder}", "--address=127.0.0.1", "--port={port}", "--no-vhost-buckets", "--configure-bucket=bucket"),
+    "s3": (("/usr/local/bin/s3rver", "-d", "{folder}", "-a", "127.0.0.1", "-p", "{port}", "--no-vhost-buckets", "--configure-bucket", "bucket"),
            "type = s3\nprovider = Other\naccess_key_id = S3RVER\nsecret_access_key = S3RVER\nendpoint = http://127.0.0.1:{port}\n"
            "force_path_style = true"),
 }
@@ -60,7 +60,7 @@ SERVERS = {
 def missing(kind):
     """What the server of this kind needs and is not installed here."""
     program = SERVERS[kind][0][0]
-    return None if shutil.which(program) else program
+    return None if shutil.which(program, path="/usr/local/bin:/usr/bin") else program
 
 
 @contextlib.contextmanager

@@ -144,3 +144,25 @@ def test_remotes(remote):
      "org.holdfast1.Manager.ListJobs", "{}"]], ids=["busctl", "gdbus"])
 def test_other_clients_see_the_same(job, command):
     assert job in holdfast.sh(*command, user="bob").stdout
+
+
+def test_a_backup_is_listed_verified_and_restored(document, remote, repository, tmp_path):
+    ctl("job", "create", document)
+    ctl("start", "nightly", "--follow")
+    [backup] = ctl_json("backups", "nightly")
+    place = ("--remote", remote.name, "--path", "backups")
+    assert ctl_json("backups") == [backup] == ctl_json("backups", *place)
+    shown = ctl("backups", "nightly").stdout
+    assert backup["run"][:8] in shown and "nightly" in shown and "flash" in shown
+    ctl("verify", "nightly", "--deep", "--follow")
+    ctl("restore", "nightly", tmp_path / "by-job", "--follow")
+    ctl("job", "remove", "nightly", "--yes")
+    ctl("restore", backup["run"][:8], tmp_path / "by-run", "--follow")
+    ctl("restore", backup["run"][:8], tmp_path / "by-place", "--follow", *place)
+    for name in ("by-job", "by-run", "by-place"):
+        holdfast.sh("diff", "--recursive", "--no-dereference", repository / ".git", tmp_path / name / ".git")
+    assert "is not empty" in ctl("restore", backup["run"], tmp_path / "by-run", "--follow", status=1, user=None).stdout
+    (remote.folder / "backups/broken.manifest.json").write_text("{")
+    broken = ctl("backups", *place, status=1)
+    assert "broken.manifest.json" in broken.stderr and backup["run"][:8] in broken.stdout
+    assert "--remote" in ctl("backups", status=1).stderr, "no jobs tell where"

@@ -151,3 +151,19 @@ TEST(Properties, ProbesAreShortAndSmall) {
     EXPECT_EQ(get<std::uint64_t>(p, "TasksMax"), 128U);
     EXPECT_EQ(get<std::vector<Command>>(p, "ExecStartEx")[0].get<1>(), (Strings{HOLDFAST_WORKER, "--probe", "0123"}));
 }
+
+TEST(Properties, RestoreOfAnArchiveWritesBesideItsTargetOnly) {
+    Plan plan = planOf(FlashConfig{});
+    RestoreTask task;
+    task.target = "/srv/data/restored";
+    plan.task = task;
+    const auto p = runUnitProperties(plan, Paths{});
+    EXPECT_EQ(get<std::string>(p, "ProtectSystem"), "strict");
+    EXPECT_TRUE(lists(get<Strings>(p, "ReadWritePaths"), "-/srv/data"));
+    EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/home"));
+    EXPECT_FALSE(get<bool>(p, "RestrictSUIDSGID")) << "files come back with the modes that they had";
+
+    task.target = "/home/restored";
+    plan.task = task;
+    EXPECT_FALSE(lists(get<Strings>(runUnitProperties(plan, Paths{}), "ReadOnlyPaths"), "-/home"));
+}
