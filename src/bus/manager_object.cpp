@@ -14,9 +14,8 @@ ManagerObject::~ManagerObject() { unregisterAdaptor(); }
 
 ManagerObject::Properties ManagerObject::current() const {
     const Services& services = handlers_.services;
-    return {services.settings.maxConcurrentStreaming, services.settings.maxConcurrentCopies,
-            services.settings.maxTotalBandwidth,      services.dispatcher.activeRuns(),
-            services.dispatcher.queuedRuns(),         services.jobs.broken()};
+    return {services.settings, services.dispatcher.activeRuns(), services.dispatcher.queuedRuns(),
+            services.jobs.broken()};
 }
 
 void ManagerObject::emitChanges() {
@@ -25,9 +24,22 @@ void ManagerObject::emitChanges() {
     const auto compare = [&](const char* name, auto member) {
         if (emitted_.*member != now.*member) names.emplace_back(name);
     };
-    compare("MaxConcurrentStreaming", &Properties::maxConcurrentStreaming);
-    compare("MaxConcurrentCopies", &Properties::maxConcurrentCopies);
-    compare("MaxTotalBandwidth", &Properties::maxTotalBandwidth);
+    const auto compareSetting = [&](const char* name, auto member) {
+        if (emitted_.settings.*member != now.settings.*member) names.emplace_back(name);
+    };
+    compareSetting("MaxConcurrentStreaming", &Settings::maxConcurrentStreaming);
+    compareSetting("MaxConcurrentCopies", &Settings::maxConcurrentCopies);
+    compareSetting("MaxTotalBandwidth", &Settings::maxTotalBandwidth);
+    compareSetting("MaxQueuedRuns", &Settings::maxQueuedRuns);
+    compareSetting("QueueTimeoutUSec", &Settings::queueTimeout);
+    compareSetting("MaxAttempts", &Settings::maxAttempts);
+    compareSetting("RetryDelayUSec", &Settings::retryDelay);
+    compareSetting("RetryDelayMaxUSec", &Settings::retryDelayMax);
+    compareSetting("StallWarningUSec", &Settings::stallWarning);
+    compareSetting("StallTimeoutUSec", &Settings::stallTimeout);
+    compareSetting("KillDelayUSec", &Settings::killDelay);
+    compareSetting("HistoryMaxAgeUSec", &Settings::historyMaxAge);
+    compareSetting("HistoryMaxRuns", &Settings::historyMaxRuns);
     compare("ActiveRuns", &Properties::activeRuns);
     compare("QueuedRuns", &Properties::queuedRuns);
     compare("BrokenJobs", &Properties::brokenJobs);

@@ -22,14 +22,13 @@ class ManagerObject final
   private:
     using Row = sdbus::Struct<std::string, std::string>;
     struct Properties {
-        std::uint32_t maxConcurrentStreaming = 0;
-        std::uint32_t maxConcurrentCopies = 0;
-        std::uint64_t maxTotalBandwidth = 0;
+        Settings settings;
         std::uint32_t activeRuns = 0;
         std::uint32_t queuedRuns = 0;
         std::vector<BrokenJob> brokenJobs;
     };
     [[nodiscard]] Properties current() const;
+    [[nodiscard]] const Settings& settings() const { return handlers_.services.settings; }
 
     void CreateJob(sdbus::Result<sdbus::ObjectPath>&& result, std::string config, VariantMap options) override;
     void ValidateJob(sdbus::Result<std::vector<JobRequests::ProblemRow>>&& result, std::string config,
@@ -55,9 +54,19 @@ class ManagerObject final
 
     std::string Version() override;
     std::string JobSchema() override;
-    std::uint32_t MaxConcurrentStreaming() override { return current().maxConcurrentStreaming; }
-    std::uint32_t MaxConcurrentCopies() override { return current().maxConcurrentCopies; }
-    std::uint64_t MaxTotalBandwidth() override { return current().maxTotalBandwidth; }
+    std::uint32_t MaxConcurrentStreaming() override { return settings().maxConcurrentStreaming; }
+    std::uint32_t MaxConcurrentCopies() override { return settings().maxConcurrentCopies; }
+    std::uint64_t MaxTotalBandwidth() override { return settings().maxTotalBandwidth; }
+    std::uint32_t MaxQueuedRuns() override { return settings().maxQueuedRuns; }
+    std::uint64_t QueueTimeoutUSec() override { return settings().queueTimeout; }
+    std::uint32_t MaxAttempts() override { return settings().maxAttempts; }
+    std::uint64_t RetryDelayUSec() override { return settings().retryDelay; }
+    std::uint64_t RetryDelayMaxUSec() override { return settings().retryDelayMax; }
+    std::uint64_t StallWarningUSec() override { return settings().stallWarning; }
+    std::uint64_t StallTimeoutUSec() override { return settings().stallTimeout; }
+    std::uint64_t KillDelayUSec() override { return settings().killDelay; }
+    std::uint64_t HistoryMaxAgeUSec() override { return settings().historyMaxAge; }
+    std::uint32_t HistoryMaxRuns() override { return settings().historyMaxRuns; }
     std::uint32_t ActiveRuns() override { return current().activeRuns; }
     std::uint32_t QueuedRuns() override { return current().queuedRuns; }
     std::vector<Row> BrokenJobs() override;

@@ -413,6 +413,26 @@ def test_broken_settings_change_nothing():
     call(ROOT, MANAGER, "Reload", "(a{sv})", {})
 
 
+def test_settings_in_force_are_properties():
+    manager = holdfast.properties(ROOT, MANAGER)
+    assert (manager["QueueTimeoutUSec"], manager["MaxAttempts"], manager["MaxQueuedRuns"]) == (300_000_000, 3, 1000)
+    assert (manager["RetryDelayUSec"], manager["RetryDelayMaxUSec"], manager["KillDelayUSec"]) == (1_000_000, 30_000_000, 10_000_000)
+    assert (manager["StallWarningUSec"], manager["StallTimeoutUSec"]) == (30_000_000, 600_000_000)
+    settings = holdfast.CONFIG / "holdfast.json"
+    settings.write_text('{"maxAttempts": 5, "historyMaxRuns": 70, "historyMaxAge": "30d"}')
+    try:
+        with holdfast.Signals() as signals:
+            holdfast.call(ROOT, MANAGER, "Reload", "(a{sv})", {})
+            changed = holdfast.eventually(lambda: [s[3] for s in signals.named("PropertiesChanged") if s[0] == ROOT])
+        names = set(changed[0][1]) | set(changed[0][2])
+        assert names == {"MaxAttempts", "HistoryMaxRuns", "HistoryMaxAgeUSec"}
+        manager = holdfast.properties(ROOT, MANAGER)
+        assert (manager["MaxAttempts"], manager["HistoryMaxRuns"], manager["HistoryMaxAgeUSec"]) == (5, 70, 30 * 86400 * 1_000_000)
+    finally:
+        settings.unlink()
+        holdfast.call(ROOT, MANAGER, "Reload", "(a{sv})", {})
+
+
 def test_runs_are_listed_newest_first_and_once(job):
     runs = []
     for _ in range(3):
