@@ -24,13 +24,21 @@ std::string environment(const char* name) {
 /// What the worker last said of itself; nothing after a reboot, as it lies in tmpfs.
 RunState lastState(const Paths& paths, const std::string& id) {
     try {
-        if (const auto text = readFileIfThere(paths.runState(id), maxFile)) {
-            return runStateFromJson(nlohmann::json::parse(*text));
-        }
+        return readRunState(paths.runState(id)).value_or(RunState());
     } catch (const std::exception& e) {
         logWarning(fmt::format("The run's last state cannot be read: {}", e.what()));
+        return {};
     }
-    return {};
+}
+
+/// How the run ended, if that was settled before. A result that cannot be read is none, and is written anew.
+std::optional<RunResult> settledResult(const Paths& paths, const std::string& id) {
+    try {
+        return readRunResult(paths.result(id));
+    } catch (const std::exception& e) {
+        logWarning(fmt::format("The run's result cannot be read: {}", e.what()));
+        return std::nullopt;
+    }
 }
 
 std::optional<Outcome> cancelledBy(const Paths& paths, const std::string& id) {
@@ -69,7 +77,7 @@ Outcome whyEnded(const Paths& paths, const std::string& id, const std::string& v
 } // namespace
 
 awaitable<int> cleanUp(const Paths& paths, std::string id) {
-    const bool settled = std::filesystem::exists(paths.result(id));
+    const auto settled = settledResult(paths, id);
     if (!std::filesystem::exists(paths.ledger(id))) {
         if (!settled) settleWithoutLedger(paths, id, lastState(paths, id), whyEnded(paths, id, ""));
         co_return EXIT_SUCCESS;
@@ -79,9 +87,8 @@ awaitable<int> cleanUp(const Paths& paths, std::string id) {
     auto last = lastState(paths, id);
     if (settled) {
         // Only what could not be given back then is left to do; how the run ended does not change.
-        const auto result = runResultFromJson(nlohmann::json::parse(readFile(paths.result(id), maxFile)));
-        outcome = {result.result, result.last.error};
-        last = result.last;
+        outcome = {settled->result, settled->last.error};
+        last = settled->last;
     }
     const bool clean = co_await settle(paths, ledger, std::move(last), std::move(outcome));
     co_return clean ? EXIT_SUCCESS : EXIT_FAILURE;

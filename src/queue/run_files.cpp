@@ -113,17 +113,13 @@ void RunFiles::writeCancel(const std::string& id, std::uint32_t byUid) const {
 void RunFiles::withdrawCancel(const std::string& id) const { std::filesystem::remove(paths_.cancel(id)); }
 
 std::optional<RunState> RunFiles::readState(const std::string& id) const {
-    const auto content = readFileIfThere(paths_.runState(id), maxFile);
-    if (!content) return std::nullopt;
-    return runStateFromJson(nlohmann::json::parse(*content, nullptr, false));
+    return readRunState(paths_.runState(id));
 }
 
 std::optional<RunResult> RunFiles::readResult(const std::string& id) const {
     try {
-        const auto content = readFileIfThere(paths_.result(id), maxFile);
-        if (!content) return std::nullopt;
-        RunResult result = runResultFromJson(nlohmann::json::parse(*content, nullptr, false));
-        if (result.id != id) throw Error("It is another run's.");
+        auto result = readRunResult(paths_.result(id));
+        if (result && result->id != id) throw Error("It is another run's.");
         return result;
     } catch (const std::exception& e) {
         logError(fmt::format("The result {} cannot be read: {}", paths_.result(id).string(), e.what()));

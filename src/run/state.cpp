@@ -1,11 +1,18 @@
 #include "run/state.hpp"
 
 #include "util/error.hpp"
+#include "util/file.hpp"
 #include "util/format.hpp"
 
 #include <fmt/format.h>
 
 namespace holdfast {
+
+namespace {
+
+constexpr std::size_t maxFile = 1024 * 1024;
+
+} // namespace
 
 nlohmann::json toJson(const RunState& s) {
     return {{"state", s.state},         {"phase", s.phase},           {"attempt", s.attempt},
@@ -72,6 +79,18 @@ RunResult runResultFromJson(const nlohmann::json& json) {
     } catch (const nlohmann::json::exception& e) {
         throw Error(fmt::format("This is not the result of a run: {}", e.what()));
     }
+}
+
+std::optional<RunState> readRunState(const std::filesystem::path& file) {
+    const auto text = readFileIfThere(file, maxFile);
+    if (!text) return std::nullopt;
+    return runStateFromJson(nlohmann::json::parse(*text, nullptr, false));
+}
+
+std::optional<RunResult> readRunResult(const std::filesystem::path& file) {
+    const auto text = readFileIfThere(file, maxFile);
+    if (!text) return std::nullopt;
+    return runResultFromJson(nlohmann::json::parse(*text, nullptr, false));
 }
 
 std::string stateOfResult(const std::string& result) {

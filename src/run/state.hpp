@@ -3,6 +3,8 @@
 #include "util/time.hpp"
 
 #include <cstdint>
+#include <filesystem>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -43,6 +45,10 @@ struct RunResult {
 
 nlohmann::json toJson(const RunResult& result);
 RunResult runResultFromJson(const nlohmann::json& json);
+
+/// What the file says; nothing while there is none. Throw `Error` for one that is broken.
+std::optional<RunState> readRunState(const std::filesystem::path& file);
+std::optional<RunResult> readRunResult(const std::filesystem::path& file);
 
 /// The `State` that goes with a result: done → completed, cancelled → cancelled, all else → failed.
 std::string stateOfResult(const std::string& result);
