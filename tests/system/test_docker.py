@@ -1,4 +1,4 @@
-"""The docker source on real engines: Docker and Podman, each with its store on a tmpfs. The proof is a comparison of every file
+"""The docker source on a real engine with its store on a tmpfs: Docker here, Podman in test_podman.py. The proof is a comparison of every file
 that `tar` unpacks from what lies at the destination. After every test, what ran before runs again."""
 import hashlib
 import itertools
@@ -20,12 +20,16 @@ numbers = itertools.count(1)
 
 # --- engines, volumes, jobs -----------------------------------------------------------------------------------------------------
 
-@pytest.fixture(scope="module", params=["docker", "podman"])
+ENGINE = "docker"
+
+
+@pytest.fixture(scope="module")
 def real(request, tmp_path_factory):
-    if not shutil.which(request.param):
-        pytest.skip(f"{request.param} is not installed")
-    engine = Engine(request.param)
-    engine.set_up(tmp_path_factory.mktemp(request.param))
+    name = request.module.ENGINE
+    if not shutil.which(name):
+        pytest.skip(f"{name} is not installed")
+    engine = Engine(name)
+    engine.set_up(tmp_path_factory.mktemp(name))
     yield engine
     engine.tear_down()
 
