@@ -79,22 +79,26 @@ class Script(Source):
     """Its script waits while the hold is there: it is the producer, of what is then copied."""
 
     streams, rclone_prepares, producer = False, False, {"preprocessing": "script"}
+    waits = pathlib.Path("/srv/tests/script-waits")
 
     def __init__(self):
         test_script.SCRIPTS.mkdir(parents=True, exist_ok=True)
         write = "for i in 1 2 3 4 5 6; do head -c 512K /dev/urandom >$HOLDFAST_OUTPUT_DIR/file-$i; done"
-        self.script = test_script.write_script(f"{write}\nwhile [ -e {faults.HELD} ]; do sleep 0.05; done")
+        self.script = test_script.write_script(f"{write}\nwhile [ -e {self.waits} ]; do sleep 0.05; done")
 
     def fields(self):
         return {"preprocessType": "script", "preprocessConfig": {"script": {"scriptPath": str(self.script)}}}
 
     @contextlib.contextmanager
     def preparing(self):
-        faults.HELD.write_text("held\n")
+        self.waits.touch()
         try:
-            yield Hold(lambda run: len(test_script.processes(run)) >= 2, faults.let_go)
+            yield Hold(lambda run: len(test_script.processes(run)) >= 2, self.let_go)
         finally:
-            faults.let_go()
+            self.let_go()
+
+    def let_go(self):
+        self.waits.unlink(missing_ok=True)
 
     def processes_of_producer(self, run, phase):
         return [int(pid) for pid in test_script.processes(run)]
@@ -241,7 +245,20 @@ def held(source, phase, remote):
         if not source.streams:
             return rclone_waits("lsjson --recursive")
         return rclone_waits("lsjson") if isinstance(remote, Served) else rclone_waits("cat --buffer-size=0")
-    return rclone_waits("rcat -- ", "manifest.json") if phase == "committing" else rclone_waits("cat --count")
+    return rclone_waits("rcat -- ", "manifest.json") if phase == "committing" else rclone_waits("cat --count", "manifest.json")
+
+
+@contextlib.contextmanager
+def started(job, hold):
+    """A run of the job, which is over before its destination goes, however the test ends."""
+    run = holdfast.start(job)
+    try:
+        yield run
+    finally:
+        hold.let_go()
+        if run["State"] not in holdfast.OVER:
+            run.cancel()
+            run.wait()
 
 
 def job(source, cell, remote):
@@ -338,11 +355,13 @@ def strike(run, source, cell, remote, let_go):
     let_go()
 
 
-def repair(cell, remote):
-    """So that what waits for the destination can be settled."""
+def repair(run, cell, remote):
+    """What was done to the destination is undone, once the run has met it: then all can be settled."""
     if cell.fault == "disk full":
+        run.wait()
         (remote.folder / "filler").unlink()
     if cell.fault == "remote gone":
+        holdfast.eventually(lambda: holdfast.unit(run.unit, "LoadState")["LoadState"] == "not-found", 90, f"{run.unit} gone")
         remote.comes_back()
         holdfast.sh("systemctl", "restart", "holdfast.service")
 

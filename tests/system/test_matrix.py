@@ -38,18 +38,15 @@ def source(request):
 
 
 def test_fault(source, cell):
-    with matrix.destination(cell) as remote:
-        job = matrix.job(source, cell, remote)
-        with matrix.held(source, cell.phase, remote) as hold:
-            run = holdfast.start(job)
-
+    with matrix.destination(cell) as remote, matrix.held(source, cell.phase, remote) as hold:
+        with matrix.started(matrix.job(source, cell, remote), hold) as run:
             def reached():
                 assert run["State"] not in holdfast.OVER, run.all()
                 return hold.reached(run)
             holdfast.eventually(reached, what=f"the run is {cell.phase}")
             matrix.strike(run, source, cell, remote, hold.let_go)
+            matrix.repair(run, cell, remote)
             last = run.wait(150)
-        matrix.repair(cell, remote)
         try:
             holdfast.eventually(lambda: not matrix.leftovers(source, remote), 20)
         except AssertionError:
