@@ -80,7 +80,7 @@ awaitable<int> cleanUp(const Paths& paths, std::string id) {
     if (settled) {
         // Only what could not be given back then is left to do; how the run ended does not change.
         const auto result = runResultFromJson(nlohmann::json::parse(readFile(paths.result(id), maxFile)));
-        outcome = {result.result, result.last.error};
+        outcome = {result.result, errorWithoutRemarks(result)};
         last = result.last;
     }
     const bool clean = co_await settle(paths, ledger, std::move(last), std::move(outcome));

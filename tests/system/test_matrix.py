@@ -19,13 +19,17 @@ def pytest_generate_tests(metafunc):
                              ids=["-".join(cell).replace(" ", "-") for cell in cells])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def settings():
-    SETTINGS.write_text(json.dumps(matrix.SETTINGS))
+def reload():
     holdfast.call(holdfast.ROOT, holdfast.MANAGER, "Reload", "(a{sv})", {})
+
+
+@pytest.fixture
+def settings(cell):
+    SETTINGS.write_text(json.dumps(matrix.settings(cell)))
+    reload()
     yield
     SETTINGS.unlink()
-    holdfast.call(holdfast.ROOT, holdfast.MANAGER, "Reload", "(a{sv})", {})
+    reload()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +41,7 @@ def source(request):
     source.close()
 
 
-def test_fault(source, cell):
+def test_fault(source, cell, settings):
     with matrix.destination(cell) as remote, matrix.held(source, cell.phase, remote) as hold:
         with matrix.started(matrix.job(source, cell, remote), hold) as run:
             def reached():
