@@ -87,7 +87,7 @@ awaitable<int> cleanUp(const Paths& paths, std::string id) {
     auto last = lastState(paths, id);
     if (settled) {
         // Only what could not be given back then is left to do; how the run ended does not change.
-        outcome = {settled->result, settled->last.error};
+        outcome = {settled->result, errorWithoutRemarks(*settled)};
         last = settled->last;
     }
     const bool clean = co_await settle(paths, ledger, std::move(last), std::move(outcome));

@@ -8,6 +8,8 @@
 #include "util/file.hpp"
 #include "util/log.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 namespace holdfast {
@@ -19,6 +21,8 @@ namespace {
 /// Every undo is bounded: a cleanup that hangs would keep the machine from shutting down.
 constexpr auto undoLimit = 2min;
 constexpr auto urgentLimit = 1min;
+
+constexpr auto leftRemark = " Not cleaned up yet: ";
 
 /// Undoes the entry, or does the task that it is.
 awaitable<void> carryOut(LedgerEntry entry, LedgerHeader header) {
@@ -135,7 +139,7 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
             co_await tryToGiveBack(ledger, entry, outcome.result != "done", left);
         }
     }
-    for (const auto& failure : left) outcome.error += " Not cleaned up yet: " + failure;
+    for (const auto& failure : left) outcome.error += leftRemark + failure;
     for (const auto& reason : ledger.keptReasons()) outcome.error += " " + reason;
     if (unknown.empty()) {
         writeResult(paths, ledger.header().id, std::move(last), outcome, ledger.header().startedAt,
@@ -143,6 +147,12 @@ awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcom
     }
     if (left.empty()) ledger.close();
     co_return left.empty();
+}
+
+std::string errorWithoutRemarks(const RunResult& result) {
+    std::string error = result.last.error.substr(0, result.last.error.find(leftRemark));
+    for (const auto& reason : result.kept) error.resize(std::min(error.find(" " + reason), error.size()));
+    return error;
 }
 
 void settleWithoutLedger(const Paths& paths, const std::string& id, RunState last, const Outcome& outcome) {

@@ -23,6 +23,9 @@ struct Outcome {
 /// whether the run is committed could not be told. Returns whether nothing is left.
 awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcome outcome);
 
+/// Why the run ended, without what settle() added about what was left or kept then: it says that anew each time.
+std::string errorWithoutRemarks(const RunResult& result);
+
 /// For a run that died before it had a ledger: it acquired nothing.
 void settleWithoutLedger(const Paths& paths, const std::string& id, RunState last, const Outcome& outcome);
 

@@ -29,18 +29,7 @@ std::vector<std::string> lsjson(const Listing& listing) {
     return arguments;
 }
 
-/// One line of `rclone lsjson`, which writes an array with an object a line.
-void takeLine(std::string line, const std::string& hash, FileList& files) {
-    while (!line.empty() && (line.back() == ',' || line.back() == '\n')) line.pop_back();
-    if (line.empty() || line == "[" || line == "]") return;
-    const auto entry = nlohmann::json::parse(line);
-    ListedFile file;
-    file.size = static_cast<std::uint64_t>(std::max<std::int64_t>(entry.at("Size").get<std::int64_t>(), 0));
-    if (const auto hashes = entry.find("Hashes"); hashes != entry.end()) file.hash = hashes->value(hash, "");
-    files[entry.at("Path").get<std::string>()] = std::move(file);
-}
-
-awaitable<void> readList(asio::posix::stream_descriptor& from, std::string hash, FileList& files) {
+awaitable<void> readList(asio::posix::stream_descriptor& from, std::string hash, std::string doing, FileList& files) {
     asio::streambuf buffer(longestLine);
     std::istream lines(&buffer);
     boost::system::error_code ended;
@@ -49,11 +38,11 @@ awaitable<void> readList(asio::posix::stream_descriptor& from, std::string hash,
         if (ended) break;
         std::string line;
         std::getline(lines, line);
-        takeLine(std::move(line), hash, files);
+        takeListedLine(std::move(line), hash, files, doing);
     }
     std::string rest;
     std::getline(lines, rest);
-    takeLine(std::move(rest), hash, files);
+    takeListedLine(std::move(rest), hash, files, doing);
 }
 
 } // namespace
@@ -74,7 +63,8 @@ awaitable<FileList> listFiles(const Rclone& rclone, Listing listing, std::chrono
     asio::posix::stream_descriptor from(executor, pipe.read.release());
 
     FileList files;
-    auto reading = readList(from, listing.hash, files);
+    auto doing = fmt::format("list {}", listing.folder);
+    auto reading = readList(from, listing.hash, std::move(doing), files);
     co_await withDeadline(std::move(reading), deadline, fmt::format("Listing {} took too long.", listing.folder));
     const auto status = co_await child.wait();
     if (status.code() == exitDirectoryNotFound) co_return FileList{};

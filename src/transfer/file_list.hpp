@@ -11,14 +11,6 @@
 
 namespace holdfast {
 
-struct ListedFile {
-    std::uint64_t size = 0;
-    std::string hash; ///< of the kind that the list was made with; empty if it is not known
-};
-
-/// The files of a folder, by their paths in it, as rclone spells them.
-using FileList = std::map<std::string, ListedFile>;
-
 std::uint64_t totalSize(const FileList& files);
 
 /// What to list: a local path or "remote:path".

@@ -76,13 +76,6 @@ bool permanent(std::string text) {
                        [&](const char* mark) { return text.find(mark) != std::string::npos; });
 }
 
-nlohmann::json parseAnswer(const std::string& text, const std::string& doing) {
-    auto json = nlohmann::json::parse(text, nullptr, false);
-    if (json.is_discarded())
-        throw TransferError(fmt::format("Could not {}: rclone's answer is not JSON.", doing), true);
-    return json;
-}
-
 } // namespace
 
 TransferError rcloneFailure(const std::string& doing, const ExitStatus& status, const std::string& errorTail) {
@@ -118,18 +111,7 @@ awaitable<RemoteFeatures> Rclone::features(std::string remote) const {
     const auto doing = fmt::format("ask what the remote \"{}\" can do", remote);
     const auto answer = co_await ask(arguments("backend", "features", "--", remote + ":"), askDeadline);
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
-    const auto json = parseAnswer(answer.out, doing);
-    const auto flags = json.value("Features", nlohmann::json::object());
-    RemoteFeatures features{.streams = flags.value("PutStream", false),
-                            .hashes = {},
-                            .about = flags.value("About", false),
-                            .local = flags.value("IsLocal", false),
-                            .slowHash = flags.value("SlowHash", false),
-                            .root = json.value("Root", "")};
-    if (const auto hashes = json.find("Hashes"); hashes != json.end() && hashes->is_array()) {
-        hashes->get_to(features.hashes);
-    }
-    co_return features;
+    co_return parseFeatures(answer.out, doing);
 }
 
 awaitable<std::optional<RemoteObject>> Rclone::stat(std::string object, std::string hash,
@@ -140,29 +122,17 @@ awaitable<std::optional<RemoteObject>> Rclone::stat(std::string object, std::str
     if (notFound(answer.status)) co_return std::nullopt;
     const auto doing = fmt::format("look at {}", object);
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
-    const auto json = parseAnswer(answer.out, doing);
-    if (json.is_null() || json.value("IsDir", false)) co_return std::nullopt; // null: rclone ≥ 1.64
-
-    RemoteObject found{.size = json.at("Size").get<std::uint64_t>(), .hash = {}};
-    if (const auto hashes = json.find("Hashes"); !hash.empty() && hashes != json.end()) {
-        if (const auto value = hashes->value(hash, ""); !value.empty()) found.hash = value;
-    }
-    co_return found;
+    co_return parseStat(answer.out, hash, doing);
 }
 
 awaitable<std::vector<FolderEntry>> Rclone::list(std::string folder, std::string pattern) const {
     const auto answer = co_await ask(
         arguments("lsjson", "--files-only", "--no-modtime", "--no-mimetype", "--include", "/" + pattern, "--", folder),
         askDeadline);
-    std::vector<FolderEntry> files;
-    if (notFound(answer.status)) co_return files;
+    if (notFound(answer.status)) co_return std::vector<FolderEntry>{};
     const auto doing = fmt::format("list {}", folder);
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
-    for (const auto& file : parseAnswer(answer.out, doing)) {
-        const auto size = file.value("Size", std::int64_t{-1}); // -1: the remote does not tell
-        files.push_back({file.at("Name").get<std::string>(), size < 0 ? 0 : static_cast<std::uint64_t>(size)});
-    }
-    co_return files;
+    co_return parseFolder(answer.out, doing);
 }
 
 awaitable<std::string> Rclone::fetch(std::string folder, std::vector<std::string> names,

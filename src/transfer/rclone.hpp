@@ -1,5 +1,6 @@
 #pragma once
 
+#include "transfer/answers.hpp"
 #include "util/asio.hpp"
 #include "util/child.hpp"
 #include "util/error.hpp"
@@ -15,38 +16,6 @@
 #include <nlohmann/json.hpp>
 
 namespace holdfast {
-
-/// A transfer that did not work, and whether trying again can help.
-class TransferError : public Error {
-  public:
-    TransferError(const std::string& message, bool retry) : Error(message), retry_(retry) {}
-    [[nodiscard]] bool retry() const { return retry_; }
-
-  private:
-    bool retry_;
-};
-
-/// What a remote can do, as `rclone backend features` tells it.
-struct RemoteFeatures {
-    bool streams = false;            ///< has PutStream: else rcat would spool the whole stream to a temporary folder
-    std::vector<std::string> hashes; ///< rclone's names, lower case
-    bool about = false;
-    bool local = false;    ///< a disk of this machine, perhaps behind an alias
-    bool slowHash = false; ///< hashes are not kept, but computed from the whole object when asked for
-    std::string root{};    ///< of a local one: the folder that the remote's paths begin at
-};
-
-/// What lies at the destination.
-struct RemoteObject {
-    std::uint64_t size = 0;
-    std::optional<std::string> hash; ///< of the kind that was asked for, if the remote has it
-};
-
-/// A file in a folder of a remote.
-struct FolderEntry {
-    std::string name;
-    std::uint64_t size = 0;
-};
 
 /// The rclone program, with one configuration file. Objects are named "remote:path". Secrets stay in that file: nothing
 /// secret is ever an argument. Calls that ask and small writes are bounded in time and throw `TransferError`.

@@ -3,6 +3,7 @@ kill services and fill disks."""
 import itertools
 import pathlib
 import subprocess
+import sys
 import time
 
 import pytest
@@ -18,6 +19,16 @@ RULES = pathlib.Path("/etc/polkit-1/rules.d/50-holdfast-tests.rules")
 SANITIZER_REPORTS = ("ERROR: AddressSanitizer", "ERROR: LeakSanitizer", "runtime error:", "WARNING: ThreadSanitizer")
 
 numbers = itertools.count(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--matrix", choices=("some", "all"), default="some", help="how much of the fault matrix (test_matrix.py)")
+
+
+def pytest_terminal_summary(terminalreporter):
+    if "matrix" in sys.modules and sys.modules["matrix"].rows:
+        terminalreporter.section("fault matrix: result and leftovers")
+        terminalreporter.write_line("\n".join(sys.modules["matrix"].table()))
 
 
 @pytest.fixture(scope="session", autouse=True)

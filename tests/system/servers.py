@@ -31,14 +31,16 @@ class Served:
     def __init__(self, name, command, configuration):
         self.name, self.folder = name, DATA / name
         self.folder.mkdir(parents=True)
-        self.unit = f"served-{name}.service"
-        port = free_port()
-        holdfast.sh("systemd-run", "--quiet", f"--unit={self.unit}", "--setenv=HOME=/root",
-                    *(word.format(port=port, folder=self.folder) for word in command))
+        self.unit, self.port = f"served-{name}.service", free_port()
+        self._command = [word.format(port=self.port, folder=self.folder) for word in command]
         with holdfast.RCLONE_CONFIG.open("a") as file:
-            file.write(f"[{name}]\n{configuration.format(port=port, password=password())}\n")
+            file.write(f"[{name}]\n{configuration.format(port=self.port, password=password())}\n")
         holdfast.RCLONE_CONFIG.chmod(0o600)
-        holdfast.eventually(lambda: answers(port), 20, f"{self.unit} answers")
+        self.start()
+
+    def start(self):
+        holdfast.sh("systemd-run", "--quiet", f"--unit={self.unit}", "--setenv=HOME=/root", *self._command)
+        holdfast.eventually(lambda: answers(self.port), 20, f"{self.unit} answers")
 
     def close(self):
         holdfast.sh("systemctl", "stop", self.unit)

@@ -32,8 +32,8 @@ def destroy(name):
     holdfast.eventually(lambda: holdfast.sh("zfs", "destroy", "-r", name, check=False).returncode == 0, 10, f"{name} destroyed")
 
 
-@pytest.fixture(scope="module")
-def pools():
+@contextlib.contextmanager
+def two_pools():
     """Two pools: tank, which is backed up, and copy, which receives."""
     with zfs_daemon():
         POOLS.mkdir(parents=True)
@@ -46,6 +46,12 @@ def pools():
             (POOLS / f"{pool}.disk").unlink()
             (POOLS / pool).rmdir()
         POOLS.rmdir()
+
+
+@pytest.fixture(scope="module")
+def pools():
+    with two_pools():
+        yield
 
 
 @contextlib.contextmanager

@@ -1,0 +1,83 @@
+#include "transfer/answers.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace holdfast {
+
+using nlohmann::json;
+
+namespace {
+
+/// What `read` makes of the parsed answer.
+template<typename Read>
+auto answered(const std::string& text, const std::string& doing, Read read) {
+    try {
+        return read(json::parse(text));
+    } catch (const json::exception&) {
+        throw TransferError(fmt::format("Could not {}: rclone's answer is not the JSON that it should be.", doing),
+                            true);
+    }
+}
+
+/// -1: the remote does not tell.
+std::uint64_t sizeOf(const json& file) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(file.at("Size").get<std::int64_t>(), 0));
+}
+
+} // namespace
+
+json parseAnswer(const std::string& text, const std::string& doing) {
+    return answered(text, doing, [](json answer) { return answer; });
+}
+
+RemoteFeatures parseFeatures(const std::string& text, const std::string& doing) {
+    return answered(text, doing, [](const json& answer) {
+        const auto flags = answer.value("Features", json::object());
+        RemoteFeatures features{.streams = flags.value("PutStream", false),
+                                .hashes = {},
+                                .about = flags.value("About", false),
+                                .local = flags.value("IsLocal", false),
+                                .slowHash = flags.value("SlowHash", false),
+                                .root = answer.value("Root", "")};
+        if (const auto hashes = answer.find("Hashes"); hashes != answer.end() && hashes->is_array()) {
+            hashes->get_to(features.hashes);
+        }
+        return features;
+    });
+}
+
+std::optional<RemoteObject> parseStat(const std::string& text, const std::string& hash, const std::string& doing) {
+    return answered(text, doing, [&](const json& answer) -> std::optional<RemoteObject> {
+        if (answer.is_null() || answer.value("IsDir", false)) return std::nullopt; // null: rclone ≥ 1.64
+        RemoteObject found{.size = answer.at("Size").get<std::uint64_t>(), .hash = {}};
+        if (const auto hashes = answer.find("Hashes"); !hash.empty() && hashes != answer.end()) {
+            if (const auto value = hashes->value(hash, ""); !value.empty()) found.hash = value;
+        }
+        return found;
+    });
+}
+
+std::vector<FolderEntry> parseFolder(const std::string& text, const std::string& doing) {
+    return answered(text, doing, [](const json& answer) {
+        std::vector<FolderEntry> files;
+        for (const auto& file : answer) files.push_back({file.at("Name").get<std::string>(), sizeOf(file)});
+        return files;
+    });
+}
+
+void takeListedLine(std::string line, const std::string& hash, FileList& files, const std::string& doing) {
+    while (!line.empty() && (line.back() == ',' || line.back() == '\n')) line.pop_back();
+    if (line.empty() || line == "[" || line == "]") return;
+    answered(line, doing, [&](const json& entry) {
+        ListedFile file;
+        file.size = sizeOf(entry);
+        if (const auto hashes = entry.find("Hashes"); hashes != entry.end()) file.hash = hashes->value(hash, "");
+        files[entry.at("Path").get<std::string>()] = std::move(file);
+    });
+}
+
+} // namespace holdfast
