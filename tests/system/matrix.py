@@ -179,7 +179,10 @@ def makes_sense(cell):
 
 
 def is_slow(cell):
-    """Only the upload is watched for a stall, which is a setting; other calls of rclone have two minutes."""
+    """Only the upload is watched for a stall, which is a setting; other calls of rclone have two minutes. And rclone takes its
+    time to give up a destination that is gone, which is the same for every stream and for every copy."""
+    if cell.fault == "remote gone":
+        return cell.source not in ("none", "flash") or cell.phase not in ("uploading", "committing")
     return cell.fault == "remote hanging" and cell.phase != "uploading"
 
 

@@ -59,6 +59,8 @@ def test_fault(source, cell, settings):
         matrix.rows.append(matrix.Row(cell, last["Result"], sum(left.values())))
         assert not left, last
         assert last["Result"] in matrix.results(cell), last
+        remarks = last["Error"].split(" Not cleaned up yet: ")[1:]
+        assert len(remarks) == len(set(remarks)), "each cleanup says anew what is left, and says it once"
         assert matrix.is_whole(remote) if last["State"] == "completed" else remote.files() == []
 
 
