@@ -60,6 +60,29 @@ awaitable<void> ZfsSource::refuseWhatCannotWork() {
     Words words{"list", "-H", "-o", "name", snapshot_.dataset};
     auto doing = "back up the ZFS dataset " + snapshot_.dataset;
     co_await runZfs(std::move(words), std::move(doing));
+    co_await refuseEncrypted();
+}
+
+/// zfs would say so only when it sends, and an upload that fails is tried again.
+awaitable<void> ZfsSource::refuseEncrypted() {
+    const bool knowsEncryption = options_.has('w');
+    if (config_.raw || !knowsEncryption) co_return;
+    Words words{"get", "-H", "-p", "-t", "filesystem,volume", "-o", "name,value", "keystatus", snapshot_.dataset};
+    if (config_.recursive) words.insert(words.begin() + 1, "-r");
+    auto doing = "ask for the keys of " + snapshot_.dataset;
+    const auto listing = co_await runZfs(std::move(words), std::move(doing));
+    for (const auto& line : parseProperties(listing)) {
+        if (line.value == "unavailable") {
+            throw Error(fmt::format("{} is encrypted and its key is not loaded: set raw to true in the job to send it "
+                                    "as it is, or load its key.",
+                                    line.name));
+        }
+        if (config_.recursive && line.value == "available") {
+            throw Error(fmt::format("{} is encrypted, and datasets are sent recursively only as they are then: set "
+                                    "raw to true in the job.",
+                                    line.name));
+        }
+    }
 }
 
 /// A snapshot is kept after a failure, if the job says so, only once it is made. The hold never is: it would be in the

@@ -29,6 +29,7 @@ class ZfsSource : public Source {
 
   private:
     awaitable<void> refuseWhatCannotWork();
+    awaitable<void> refuseEncrypted();
     awaitable<void> takeSnapshot();
     awaitable<bool> bookmark();
     void announceBase();

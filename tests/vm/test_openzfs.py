@@ -28,8 +28,8 @@ def test_large_and_compressed_blocks_are_sent_as_they_lie_on_disk(remote, datase
     zfs("set", "compression=lz4", dataset.name)
     (dataset.folder / "compressible").write_bytes(b"the same again and again\n" * 400000)
     run = holdfast.start(zfs_job(remote, dataset, limits={"bandwidth": "300K"}))
-    pid = holdfast.eventually(lambda: run.pids().get("zfs"))
-    words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    run.moves(1)
+    words = pathlib.Path(f"/proc/{run.pids()['zfs']}/cmdline").read_text().split("\0")
     assert words[1:5] == ["send", "-L", "-c", "-e"], words
     last = run.wait()
     assert last["State"] == "completed" and last["BytesDone"] < 4 << 20, last
