@@ -18,7 +18,6 @@ class JobObject final : public sdbus::AdaptorInterfaces<org::holdfast1::Job_adap
     ~JobObject();
 
     [[nodiscard]] const JobView& view() const { return view_; }
-    [[nodiscard]] LastRun lastRun() const { return {view_.lastRunId, view_.lastRunAt, view_.lastRunResult}; }
     void show(JobView view) { view_ = std::move(view); }
 
     void emitAdded();
@@ -42,6 +41,13 @@ class JobObject final : public sdbus::AdaptorInterfaces<org::holdfast1::Job_adap
     std::string LastRunId() override { return view_.lastRunId; }
     std::uint64_t LastRunAt() override { return view_.lastRunAt; }
     std::string LastRunResult() override { return view_.lastRunResult; }
+    std::uint64_t LastSuccessAt() override { return view_.lastSuccessAt; }
+    std::uint64_t SchedulePeriod() override { return view_.schedulePeriod; }
+    std::uint64_t NextDrillAt() override { return view_.nextDrillAt; }
+    std::uint64_t LastDrillAt() override { return view_.lastDrillAt; }
+    std::string LastDrillId() override { return view_.lastDrillId; }
+    std::string LastDrillResult() override { return view_.lastDrillResult; }
+    std::uint64_t LastProvenAt() override { return view_.lastProvenAt; }
 
     [[nodiscard]] Caller caller() { return compat::currentCaller(getObject()); }
 

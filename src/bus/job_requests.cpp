@@ -50,6 +50,7 @@ awaitable<void> JobRequests::takeEffect() {
     const Outbox::Hold hold(services_.outbox);
     changed_();
     co_await services_.schedules.settled(timersLimit);
+    co_await services_.drills.settled(timersLimit);
 }
 
 /// What only the running system can tell: does the dataset, the script, the remote exist; is the schedule one.
@@ -161,12 +162,14 @@ Reply<> JobRequests::reload(Caller caller, VariantMap options) {
     const Outbox::Hold hold(services_.outbox);
     reloadNow();
     co_await services_.schedules.settled(timersLimit);
+    co_await services_.drills.settled(timersLimit);
     co_return std::tuple{};
 }
 
 void JobRequests::reloadNow() {
     services_.jobs.reload();
     services_.schedules.lookAgain();
+    services_.drills.lookAgain();
     logBrokenJobs(services_.jobs);
     changed_();
     services_.settings = loadSettings(services_.paths.settings());

@@ -75,6 +75,11 @@ void ManagerObject::StartJob(sdbus::Result<std::string, sdbus::ObjectPath>&& res
     serveCall(std::move(result), handlers_.runs.start(caller(), std::move(name), std::move(options)), "StartJob");
 }
 
+void ManagerObject::Drill(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string name,
+                          VariantMap options) {
+    serveCall(std::move(result), handlers_.runs.drill(caller(), std::move(name), std::move(options)), "Drill");
+}
+
 void ManagerObject::StopJob(sdbus::Result<std::vector<std::string>, std::vector<std::string>>&& result,
                             std::string name, VariantMap options) {
     serveCall(std::move(result), handlers_.runs.stop(caller(), std::move(name), std::move(options)), "StopJob");

@@ -37,6 +37,7 @@ class ManagerObject final
     void ListJobs(sdbus::Result<std::vector<JobRequests::JobRow>>&& result, VariantMap options) override;
     void StartJob(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string name,
                   VariantMap options) override;
+    void Drill(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string name, VariantMap options) override;
     void StopJob(sdbus::Result<std::vector<std::string>, std::vector<std::string>>&& result, std::string name,
                  VariantMap options) override;
     void GetRun(sdbus::Result<VariantMap>&& result, std::string id, VariantMap options) override;

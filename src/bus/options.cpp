@@ -28,6 +28,8 @@ std::optional<std::uint64_t> Options::number(const std::string& name) { return t
 
 bool Options::flag(const std::string& name) { return take<bool>(name, "b").value_or(false); }
 
+std::optional<bool> Options::optionalFlag(const std::string& name) { return take<bool>(name, "b"); }
+
 std::vector<std::string> Options::texts(const std::string& name) {
     constexpr std::size_t most = 1000;
     auto list = take<std::vector<std::string>>(name, "as").value_or(std::vector<std::string>{});

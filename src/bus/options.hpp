@@ -20,6 +20,8 @@ class Options {
     std::optional<std::string> text(const std::string& name, std::size_t limit);
     /// Of type `b`; false if it is not there.
     bool flag(const std::string& name);
+    /// Of type `b`.
+    std::optional<bool> optionalFlag(const std::string& name);
     /// Of type `t`.
     std::optional<std::uint64_t> number(const std::string& name);
     /// Of type `as`, at most 1000 of them; none if it is not given.

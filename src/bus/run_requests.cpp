@@ -54,6 +54,27 @@ void requireIdle(const Dispatcher& dispatcher, const std::string& job) {
     throw AlreadyQueued(words);
 }
 
+/// By a timer, so it tries again later. A mirror is in no state to be proven while a backup changes it.
+void requireDrillable(const Dispatcher& dispatcher, const Job& job) {
+    for (const auto& [id, run] : dispatcher.runs()) {
+        if (run.finished() || run.plan.job.name != job.name) continue;
+        if (run.plan.drills()) {
+            throw AlreadyQueued(fmt::format(
+                "The scheduled drill of job \"{}\" is skipped: its drill {} is not over yet.", job.name, id));
+        }
+        if (run.plan.backsUp() && job.mirrors()) {
+            throw Error(fmt::format("Job \"{}\" has no drill now: its run {} is changing the mirror. Try again when it "
+                                    "is over.",
+                                    job.name, id));
+        }
+    }
+}
+
+DrillTask drillTaskOf(const Job& job, std::optional<bool> deep) {
+    const auto config = job.drill.value_or(DrillConfig{});
+    return {.deep = deep.value_or(config.deep), .maxSize = config.maxSize.value_or(0)};
+}
+
 std::string runError(const std::string& id, const std::exception& e) {
     return busText(fmt::format("{}: {}", id, e.what()));
 }
@@ -70,6 +91,23 @@ Reply<std::string, sdbus::ObjectPath> RunRequests::start(Caller caller, std::str
     requireUnchanged(services_.jobs, asked);
     if (scheduled) requireIdle(services_.dispatcher, job);
     const Run& run = services_.dispatcher.enqueue(planRun(asked, services_.settings, uid));
+    co_return std::tuple{run.plan.id, runPath(run.plan.id)};
+}
+
+/// A job that is disabled has backups, too. A drill hands out nothing of them, so who may start a job may prove it.
+Reply<std::string, sdbus::ObjectPath> RunRequests::drill(Caller caller, std::string job, VariantMap options) {
+    Options given(std::move(options));
+    const bool scheduled = given.flag("scheduled");
+    const auto deep = given.optionalFlag("deep");
+    given.refuseRest();
+    const Job asked = services_.jobs.get(job);
+    if (scheduled) requireStartable(asked);
+    Details details = detailsOf(asked);
+    details.emplace("polkit.message", "Authentication is required to drill the newest backup of job " + asked.name);
+    const std::uint32_t uid = co_await services_.polkit.authorize(caller, action::runJob, std::move(details));
+    requireUnchanged(services_.jobs, asked);
+    if (scheduled) requireDrillable(services_.dispatcher, asked);
+    const Run& run = services_.dispatcher.enqueue(planTask(drillTaskOf(asked, deep), asked, services_.settings, uid));
     co_return std::tuple{run.plan.id, runPath(run.plan.id)};
 }
 

@@ -16,6 +16,7 @@ class RunRequests {
     explicit RunRequests(Services& services) : services_(services) {}
 
     Reply<std::string, sdbus::ObjectPath> start(Caller caller, std::string job, VariantMap options);
+    Reply<std::string, sdbus::ObjectPath> drill(Caller caller, std::string job, VariantMap options);
     Reply<std::vector<std::string>, std::vector<std::string>> stop(Caller caller, std::string job, VariantMap options);
     Reply<> cancel(Caller caller, std::string id, VariantMap options);
     Reply<VariantMap> find(std::string id, VariantMap options);

@@ -20,7 +20,8 @@ struct Services {
     JobStore& jobs;
     History& history;
     Dispatcher& dispatcher;
-    Schedules& schedules;
+    Schedules& schedules; ///< of backups
+    Schedules& drills;    ///< of drills
     Prober& prober;
     Polkit& polkit;
     Outbox& outbox;

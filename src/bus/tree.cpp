@@ -8,9 +8,19 @@ namespace holdfast {
 
 namespace {
 
-LastRun lastRunOf(const History& history, const std::string& job) {
-    const auto entry = history.lastOfJob(job);
-    return entry ? lastRunOf(viewOf(*entry)) : LastRun{};
+JobPast pastOf(const History& history, const Job& job) {
+    JobPast past;
+    if (const auto last = history.lastOfJob(job.name)) past.last = lastRunOf(viewOf(*last));
+    if (const auto success = history.lastSuccessOfJob(job.name)) past.succeededAt = success->result.finishedAt;
+    if (const auto drill = history.lastDrill(job.name, job.destination())) {
+        past.drill = {drill->run, drill->finishedAt, drill->result};
+    }
+    if (const auto proof = history.lastProof(job.name, job.destination())) past.provenAt = proof->finishedAt;
+    return past;
+}
+
+JobFuture futureOf(const Services& services, const std::string& job) {
+    return {services.schedules.nextRunAt(job), services.schedules.period(job), services.drills.nextRunAt(job)};
 }
 
 } // namespace
@@ -25,6 +35,7 @@ Tree::Tree(asio::io_context& io, sdbus::IConnection& connection, Services& servi
     for (const auto& [id, run] : services_.dispatcher.runs()) showRun(run);
     services_.dispatcher.observe(*this);
     services_.schedules.onChange([this](const std::string& job) { showNextRun(job); });
+    services_.drills.onChange([this](const std::string& job) { showNextRun(job); });
 }
 
 void Tree::syncJobs() {
@@ -36,19 +47,20 @@ void Tree::syncJobs() {
     for (const auto& name : gone) letGo(name);
     for (const auto& [name, job] : stored) syncJob(job);
     services_.schedules.follow(stored);
+    services_.drills.follow(stored);
     emitManagerChanges();
 }
 
 void Tree::syncJob(const Job& job) {
     const auto found = jobs_.find(job.name);
     if (found == jobs_.end()) return addJob(job);
-    found->second->show(viewOf(job, found->second->lastRun(), services_.schedules.nextRunAt(job.name)));
+    found->second->show(viewOf(job, pastOf(services_.history, job), futureOf(services_, job.name)));
     emitJobChanges(found->second);
 }
 
 void Tree::addJob(const Job& job) {
     finishLettingGo(job.name); // a path can have one object only
-    JobView view = viewOf(job, lastRunOf(services_.history, job.name), services_.schedules.nextRunAt(job.name));
+    JobView view = viewOf(job, pastOf(services_.history, job), futureOf(services_, job.name));
     const auto object = std::make_shared<JobObject>(handlers_, std::move(view));
     jobs_.emplace(job.name, object);
     services_.outbox.put([weak = std::weak_ptr(object)] {
@@ -60,7 +72,7 @@ void Tree::showNextRun(const std::string& job) {
     const auto found = jobs_.find(job);
     if (found == jobs_.end()) return;
     JobView shown = found->second->view();
-    shown.nextRunAt = services_.schedules.nextRunAt(job);
+    shown.show(futureOf(services_, job));
     found->second->show(std::move(shown));
     emitJobChanges(found->second);
 }
@@ -93,7 +105,7 @@ void Tree::runChanged(const Run& run) { showRun(run); }
 
 void Tree::runFinished(const Run& run) {
     const RunView& view = showRun(run).view();
-    if (run.plan.backsUp()) rememberLastRun(view);
+    rememberLastRun(view.job);
     services_.outbox.put([this, id = view.id, job = view.job, result = view.result] {
         manager_.emitRunFinished(id, runPath(id), job, result);
     });
@@ -105,14 +117,12 @@ void Tree::runForgotten(const Run& run) {
     emitManagerChanges();
 }
 
-void Tree::rememberLastRun(const RunView& view) {
-    const auto found = jobs_.find(view.job);
-    if (found == jobs_.end()) return;
+void Tree::rememberLastRun(const std::string& job) {
+    const auto found = jobs_.find(job);
+    const auto stored = services_.jobs.jobs().find(job);
+    if (found == jobs_.end() || stored == services_.jobs.jobs().end()) return;
     JobView shown = found->second->view();
-    const LastRun last = lastRunOf(view);
-    shown.lastRunId = last.id;
-    shown.lastRunAt = last.at;
-    shown.lastRunResult = last.result;
+    shown.show(pastOf(services_.history, stored->second));
     found->second->show(std::move(shown));
     emitJobChanges(found->second);
 }

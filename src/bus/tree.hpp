@@ -34,7 +34,7 @@ class Tree final : public RunObserver {
     void emitJobChanges(const std::shared_ptr<JobObject>& object);
     void letGo(const std::string& job);
     void finishLettingGo(const std::string& job);
-    void rememberLastRun(const RunView& view);
+    void rememberLastRun(const std::string& job);
     RunObject& showRun(const Run& run);
     void emitManagerChanges();
 

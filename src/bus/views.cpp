@@ -43,6 +43,13 @@ void eachJobProperty(Visit&& visit) {
     visit("LastRunId", &JobView::lastRunId);
     visit("LastRunAt", &JobView::lastRunAt);
     visit("LastRunResult", &JobView::lastRunResult);
+    visit("LastSuccessAt", &JobView::lastSuccessAt);
+    visit("SchedulePeriod", &JobView::schedulePeriod);
+    visit("NextDrillAt", &JobView::nextDrillAt);
+    visit("LastDrillAt", &JobView::lastDrillAt);
+    visit("LastDrillId", &JobView::lastDrillId);
+    visit("LastDrillResult", &JobView::lastDrillResult);
+    visit("LastProvenAt", &JobView::lastProvenAt);
 }
 
 template<typename Value>
@@ -121,18 +128,33 @@ LastRun lastRunOf(const RunView& finished) {
     return {finished.id, finished.startedAt > 0 ? finished.startedAt : finished.queuedAt, finished.result};
 }
 
-JobView viewOf(const Job& job, const LastRun& last, USec nextRunAt) {
+JobView viewOf(const Job& job, const JobPast& past, const JobFuture& future) {
     JobView view;
     view.name = job.name;
     view.enabled = job.enabled;
     view.schedule = busText(job.schedule);
-    view.nextRunAt = nextRunAt;
     view.sourceType = toString(job.sourceType());
     view.destination = busText(job.destination());
-    view.lastRunId = last.id;
-    view.lastRunAt = last.at;
-    view.lastRunResult = last.result;
+    view.show(past);
+    view.show(future);
     return view;
+}
+
+void JobView::show(const JobPast& past) {
+    lastRunId = past.last.id;
+    lastRunAt = past.last.at;
+    lastRunResult = past.last.result;
+    lastSuccessAt = past.succeededAt;
+    lastDrillId = past.drill.id;
+    lastDrillAt = past.drill.at;
+    lastDrillResult = past.drill.result;
+    lastProvenAt = past.provenAt;
+}
+
+void JobView::show(const JobFuture& future) {
+    nextRunAt = future.nextRunAt;
+    schedulePeriod = future.schedulePeriod;
+    nextDrillAt = future.nextDrillAt;
 }
 
 std::vector<std::string> changedProperties(const JobView& before, const JobView& after) {

@@ -44,6 +44,21 @@ struct LastRun {
 
 LastRun lastRunOf(const RunView& finished);
 
+/// What the history tells of a job.
+struct JobPast {
+    LastRun last;
+    USec succeededAt = 0; ///< the end of the last backup that was done
+    LastRun drill;        ///< `at` is its end
+    USec provenAt = 0;
+};
+
+/// What its timers tell.
+struct JobFuture {
+    USec nextRunAt = 0;
+    USec schedulePeriod = 0;
+    USec nextDrillAt = 0;
+};
+
 /// The properties of org.holdfast1.Job.
 struct JobView {
     std::string name;
@@ -54,9 +69,17 @@ struct JobView {
     std::string lastRunId;
     USec lastRunAt = 0;
     std::string lastRunResult;
+    USec lastSuccessAt = 0;
+    USec schedulePeriod = 0;
+    USec nextDrillAt = 0, lastDrillAt = 0;
+    std::string lastDrillId, lastDrillResult;
+    USec lastProvenAt = 0;
+
+    void show(const JobPast& past);
+    void show(const JobFuture& future);
 };
 
-JobView viewOf(const Job& job, const LastRun& last, USec nextRunAt);
+JobView viewOf(const Job& job, const JobPast& past, const JobFuture& future);
 std::vector<std::string> changedProperties(const JobView& before, const JobView& after);
 
 } // namespace holdfast

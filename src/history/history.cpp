@@ -19,13 +19,13 @@ namespace holdfast {
 namespace {
 
 constexpr int busyTimeoutMs = 5000;
-constexpr int schemaVersion = 2;
+constexpr int schemaVersion = 3;
 constexpr std::uint32_t maxPage = 1000;
 
 /// A larger database is not read through when it is opened: what is wrong with it shows when it is met.
 constexpr std::uintmax_t maxChecked = 64 << 20;
 
-/// From version 0 (an empty file) to 1, from 1 to 2.
+/// From version 0 (an empty file) to 1, and so on.
 constexpr std::array migrations = {
     R"(
     CREATE TABLE run (
@@ -41,7 +41,21 @@ constexpr std::array migrations = {
 )",
     R"(
     CREATE INDEX run_job_result ON run (job, result, queuedAt);
+)",
+    R"(
+    CREATE TABLE milestone (
+        job        TEXT NOT NULL,
+        place      TEXT NOT NULL,
+        kind       TEXT NOT NULL,
+        run        TEXT NOT NULL,
+        result     TEXT NOT NULL,
+        finishedAt INTEGER NOT NULL,
+        PRIMARY KEY (job, place, kind)
+    ) WITHOUT ROWID;
 )"};
+
+constexpr const char* drillKind = "drill";
+constexpr const char* proofKind = "proof";
 
 /// Whether the file itself is at fault, and not the disk, its permissions or our statement.
 bool isCorruption(const SQLite::Exception& error) {
@@ -203,6 +217,41 @@ struct History::Impl {
     }
 
     void record(const HistoryEntry& entry) const {
+        SQLite::Transaction transaction(*database);
+        insertRun(entry);
+        if (entry.kind == drillKind) remember(entry, drillKind);
+        if (proves(entry)) remember(entry, proofKind);
+        transaction.commit();
+    }
+
+    void remember(const HistoryEntry& entry, const char* kind) const {
+        SQLite::Statement upsert(*database,
+                                 "INSERT INTO milestone (job, place, kind, run, result, finishedAt) "
+                                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (job, place, kind) DO UPDATE SET "
+                                 "run = excluded.run, result = excluded.result, finishedAt = excluded.finishedAt "
+                                 "WHERE excluded.finishedAt >= finishedAt");
+        upsert.bind(1, entry.job);
+        upsert.bind(2, entry.outputPath);
+        upsert.bind(3, kind);
+        upsert.bind(4, entry.id);
+        upsert.bind(5, entry.result.result);
+        upsert.bind(6, sqlTime(entry.result.finishedAt));
+        upsert.exec();
+    }
+
+    [[nodiscard]] std::optional<Milestone> milestone(const std::string& job, const std::string& place,
+                                                     const char* kind) const {
+        SQLite::Statement query(*database, "SELECT run, result, finishedAt FROM milestone "
+                                           "WHERE job = ? AND place = ? AND kind = ?");
+        query.bind(1, job);
+        query.bind(2, place);
+        query.bind(3, kind);
+        if (!query.executeStep()) return std::nullopt;
+        return Milestone{query.getColumn(0).getString(), query.getColumn(1).getString(),
+                         static_cast<USec>(query.getColumn(2).getInt64())};
+    }
+
+    void insertRun(const HistoryEntry& entry) const {
         SQLite::Statement insert(*database, "INSERT OR REPLACE INTO run (id, job, result, queuedAt, entry) "
                                             "VALUES (?, ?, ?, ?, ?)");
         insert.bind(1, entry.id);
@@ -286,6 +335,24 @@ std::optional<HistoryEntry> History::lastOfJob(const std::string& job) const {
     auto entries = list({.job = job, .result = {}, .since = {}, .until = {}, .backupsOnly = true}, 1, 0);
     if (entries.empty()) return std::nullopt;
     return std::move(entries.front());
+}
+
+std::optional<HistoryEntry> History::lastSuccessOfJob(const std::string& job) const {
+    auto entries = list({.job = job, .result = "done", .since = {}, .until = {}, .backupsOnly = true}, 1, 0);
+    if (entries.empty()) return std::nullopt;
+    return std::move(entries.front());
+}
+
+std::optional<Milestone> History::lastDrill(const std::string& job, const std::string& place) const {
+    return impl_->with([&] { return impl_->milestone(job, place, drillKind); });
+}
+
+std::optional<Milestone> History::lastProof(const std::string& job, const std::string& place) const {
+    return impl_->with([&] { return impl_->milestone(job, place, proofKind); });
+}
+
+bool proves(const HistoryEntry& entry) {
+    return entry.result.result == "done" && entry.result.last.metadata.contains("proves");
 }
 
 std::uint32_t History::prune(const Retention& retention, std::uint32_t batch) {

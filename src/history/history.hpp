@@ -35,6 +35,17 @@ struct HistoryFilter {
     bool backupsOnly = false; ///< no restores, no verifications
 };
 
+/// A run that is remembered for what it was.
+struct Milestone {
+    std::string run;
+    std::string result;
+    USec finishedAt = 0;
+};
+
+/// Whether the run has read the job's newest backup back, with all that it hangs on: a deep drill or verification that
+/// was done, of a backup that was the newest then.
+bool proves(const HistoryEntry& entry);
+
 /// What is kept. 0 stands for no limit.
 struct Retention {
     USec since = 0; ///< runs that were queued before that time go
@@ -60,6 +71,12 @@ class History {
                                                  std::uint32_t offset) const;
     /// The last backup of the job, however it ended.
     [[nodiscard]] std::optional<HistoryEntry> lastOfJob(const std::string& job) const;
+    /// The last backup of the job that was done.
+    [[nodiscard]] std::optional<HistoryEntry> lastSuccessOfJob(const std::string& job) const;
+    /// How the last drill of the job ended, and when its newest backup was proven last; of backups that lie in `place`
+    /// ("remote:path"). Outlives the runs that tell of it.
+    [[nodiscard]] std::optional<Milestone> lastDrill(const std::string& job, const std::string& place) const;
+    [[nodiscard]] std::optional<Milestone> lastProof(const std::string& job, const std::string& place) const;
 
     /// Removes runs that need not be kept, the oldest first, but never the last one of a job: at most `batch`, so that
     /// nobody waits long. Returns how many; fewer than `batch` means that it is done. Throws `Error`.

@@ -98,13 +98,13 @@ awaitable<void> checkEngine(const Job& job, Problems& problems) {
         {docker.engineSocket ? "/preprocessConfig/docker/engineSocket" : "/preprocessConfig/docker", "no-engine", why});
 }
 
-awaitable<void> checkSchedule(const Job& job, Problems& problems) {
-    if (job.schedule.empty()) co_return;
-    for (const auto& expression : toOnCalendar(job.schedule)) {
+awaitable<void> checkSchedule(std::string schedule, std::string pointer, Problems& problems) {
+    if (schedule.empty()) co_return;
+    for (const auto& expression : toOnCalendar(schedule)) {
         const auto answer = co_await runChild(command("systemd-analyze", "calendar", "--", expression), 30s);
         if (answer.status.ok()) continue;
         problems.push_back(
-            {"/schedule", "schedule",
+            {pointer, "schedule",
              fmt::format("systemd does not understand the schedule \"{}\" ({}); see systemd.time(7), for "
                          "example \"*-*-* 03:00:00\" or \"Mon..Fri 22:30\".",
                          expression, firstLine(answer.errorTail))});
@@ -117,7 +117,8 @@ awaitable<nlohmann::json> checkLiveRules(const Rclone& rclone, nlohmann::json do
     const auto job = parseJob(document);
     Problems problems;
     co_await checkRemote(rclone, job, problems);
-    co_await checkSchedule(job, problems);
+    co_await checkSchedule(job.schedule, "/schedule", problems);
+    if (job.drill) co_await checkSchedule(job.drill->schedule, "/drill/schedule", problems);
     if (const auto* zfs = std::get_if<ZfsConfig>(&job.source)) co_await checkDataset(*zfs, problems);
     if (const auto* script = std::get_if<ScriptConfig>(&job.source)) {
         for (auto& problem : scriptProblems(*script)) problems.push_back(std::move(problem));

@@ -12,8 +12,6 @@ namespace holdfast {
 
 namespace {
 
-using Chain = std::vector<const StoredBackup*>;
-
 /// Finds what is missing or cut short before hours go by.
 awaitable<void> demandObjects(const Rclone& rclone, const Plan& plan, const Chain& chain) {
     for (const auto* backup : chain) {
@@ -24,7 +22,7 @@ awaitable<void> demandObjects(const Rclone& rclone, const Plan& plan, const Chai
     }
 }
 
-std::uint64_t sizeOf(const Chain& chain) {
+std::uint64_t bytesToFetch(const Chain& chain) {
     std::uint64_t size = 0;
     for (const auto* backup : chain) size += storedSize(*backup->manifest);
     return size;
@@ -50,25 +48,30 @@ awaitable<void> receiveAll(Restore restore, const Chain& chain) {
 
 } // namespace
 
+awaitable<void> fetchChain(Restore restore, Chain chain, std::string what, std::string phase) {
+    co_await demandObjects(restore.rclone, restore.plan, chain);
+    co_await restore.target.prepare();
+    const Step receive = [&](std::uint32_t number) {
+        restore.reporter.beginAttempt(number, bytesToFetch(chain), false, phase);
+        return receiveAll(restore, chain);
+    };
+    co_await attempt(restore.plan.settings, what, receive);
+    restore.reporter.streamEnded();
+}
+
 awaitable<void> restore(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter,
                         RateLimiter& limiter) {
     const Rclone rclone(plan.settings.rcloneConfig);
+    const auto& task = std::get<RestoreTask>(plan.task);
 
     reporter.phase("preprocessing");
     const auto backups = co_await backupsOfPlan(rclone, plan, paths, ledger);
-    const auto& wanted = backupOfRun(backups, std::get<RestoreTask>(plan.task).backup);
+    const auto& wanted = backupOfRun(backups, task.backup);
     const auto chain = chainOf(backups, wanted);
-    co_await demandObjects(rclone, plan, chain);
-    const auto target = makeTarget(plan, *wanted.manifest, ledger);
-    co_await target->prepare();
+    const auto target = makeTarget(task, plan.id, *wanted.manifest, ledger);
 
-    const Restore all{plan, paths, rclone, *target, reporter, limiter};
-    const Step receive = [&](std::uint32_t number) {
-        reporter.beginAttempt(number, sizeOf(chain), false, "restoring");
-        return receiveAll(all, chain);
-    };
-    co_await attempt(plan.settings, "Restore", receive);
-    reporter.streamEnded();
+    const Restore all{plan, task, paths, rclone, *target, reporter, limiter};
+    co_await fetchChain(all, chain, "Restore", "restoring");
 
     co_await target->arrive();
     reporter.metadata(target->metadata());

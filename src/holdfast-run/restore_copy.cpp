@@ -51,7 +51,7 @@ std::vector<std::string> flagsOf(const Manifest& manifest) {
 
 /// A mirror may hold files that the source no longer had: only those of the list are the backup.
 bool needsNames(const Restore& restore, const Manifest& manifest) {
-    return manifest.copy->layout == "mirror" || !std::get<RestoreTask>(restore.plan.task).paths.empty();
+    return manifest.copy->layout == "mirror" || !restore.task.paths.empty();
 }
 
 std::string namesFlag(const Restore& restore, const FileList& files) {
@@ -86,7 +86,7 @@ void demandAll(const FileList& wanted, const FileList& found, const std::string&
 
 awaitable<void> restoreCopy(Restore restore, const Manifest& manifest) {
     auto all = co_await storedList(restore.rclone, restore.plan, restore.paths, manifest);
-    const auto files = chosen(std::move(all), std::get<RestoreTask>(restore.plan.task).paths);
+    const auto files = chosen(std::move(all), restore.task.paths);
     auto spec = copySpec(restore, manifest, files);
     const auto from = spec.from;
     const TellCounts tell = [&restore](const CopyCounts& counts) {

@@ -15,6 +15,7 @@ namespace holdfast {
 /// All that the steps of one restore share.
 struct Restore {
     const Plan& plan;
+    const RestoreTask& task; ///< what the plan says or, of a drill, where its scratch is
     const Paths& paths;
     const Rclone& rclone;
     Target& target;

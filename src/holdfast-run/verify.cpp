@@ -25,13 +25,11 @@ constexpr auto longestListing = 6h;
 constexpr std::uint64_t slowestRead = 1024 * 1024; // bytes a second
 constexpr std::size_t namedAtMost = 10;
 
-using Backups = std::vector<const StoredBackup*>;
-
 /// One backup with all that it hangs on, or all of a job's, those that cannot be read among them.
-Backups chosen(const std::vector<StoredBackup>& backups, const Plan& plan) {
+VerifiedBackups chosen(const std::vector<StoredBackup>& backups, const Plan& plan) {
     const auto& run = std::get<VerifyTask>(plan.task).backup;
     if (!run.empty()) return chainOf(backups, backupOfRun(backups, run));
-    Backups ofJob;
+    VerifiedBackups ofJob;
     for (const auto& backup : backups) {
         if (isNamedAfter(backup, plan.job.name)) ofJob.push_back(&backup);
     }
@@ -39,7 +37,7 @@ Backups chosen(const std::vector<StoredBackup>& backups, const Plan& plan) {
     throw Error(fmt::format("There is no backup of job {} in {}.", plan.job.name, plan.outputPath()));
 }
 
-std::uint64_t sizeOf(const Backups& backups) {
+std::uint64_t sizeOf(const VerifiedBackups& backups) {
     std::uint64_t size = 0;
     for (const auto* backup : backups) size += backup->manifest ? storedSize(*backup->manifest) : 0;
     return size;
@@ -55,9 +53,9 @@ std::vector<std::string> readerOf(const Manifest& manifest) {
 /// Looks at backups one after the other.
 class Verifier {
   public:
-    Verifier(const Rclone& rclone, const Plan& plan, const Paths& paths, Reporter& reporter, RateLimiter& limiter)
-        : rclone_(rclone), plan_(plan), paths_(paths), reporter_(reporter), limiter_(limiter),
-          deep_(std::get<VerifyTask>(plan.task).deep) {}
+    Verifier(const Rclone& rclone, const Plan& plan, const Paths& paths, Reporter& reporter, RateLimiter& limiter,
+             bool deep)
+        : rclone_(rclone), plan_(plan), paths_(paths), reporter_(reporter), limiter_(limiter), deep_(deep) {}
 
     awaitable<void> begin(std::uint64_t size) {
         const auto features = co_await rclone_.features(plan_.job.remoteName);
@@ -128,20 +126,26 @@ std::string sentenceOf(const std::exception_ptr& failure) {
     }
 }
 
+/// Whether the job's newest backup is among those that were looked at, with all that it hangs on.
+std::string provenRun(const std::vector<StoredBackup>& backups, const VerifiedBackups& looked, const std::string& job) {
+    const StoredBackup* newest = nullptr;
+    try {
+        newest = newestOfJob(backups, job);
+    } catch (const Error&) {
+        return {}; // it is one that cannot be used, and was not asked for
+    }
+    const bool there = newest != nullptr && std::find(looked.begin(), looked.end(), newest) != looked.end();
+    return there ? newest->manifest->run : std::string();
+}
+
 } // namespace
 
-awaitable<void> verify(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter, RateLimiter& limiter) {
-    const Rclone rclone(plan.settings.rcloneConfig);
-
-    reporter.phase("preprocessing");
-    const auto backups = co_await backupsOfPlan(rclone, plan, paths, ledger);
-    const auto wanted = chosen(backups, plan);
-
-    Verifier verifier(rclone, plan, paths, reporter, limiter);
+awaitable<void> verifyBackups(Verification all, VerifiedBackups wanted, bool deep) {
+    Verifier verifier(all.rclone, all.plan, all.paths, all.reporter, all.limiter, deep);
     co_await verifier.begin(sizeOf(wanted));
     std::vector<std::string> problems;
     for (const auto* backup : wanted) {
-        auto checking = verifier.check(backups, *backup);
+        auto checking = verifier.check(all.backups, *backup);
         const auto failure = co_await caught(std::move(checking));
         const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
         if (toldToStop) co_return;
@@ -150,11 +154,25 @@ awaitable<void> verify(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
         logError(problems.back());
     }
 
-    if (std::get<VerifyTask>(plan.task).deep) reporter.streamEnded();
-    reporter.metadata({{"backupsVerified", wanted.size()}, {"problems", problems}});
+    if (deep) all.reporter.streamEnded();
+    all.reporter.metadata({{"backupsVerified", wanted.size()}, {"problems", problems}});
     if (problems.empty()) co_return;
     throw Error(fmt::format("{} of {} backups cannot be restored as they are. {}", problems.size(), wanted.size(),
                             fmt::join(problems, " ")));
+}
+
+awaitable<void> verify(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter, RateLimiter& limiter) {
+    const Rclone rclone(plan.settings.rcloneConfig);
+    const bool deep = std::get<VerifyTask>(plan.task).deep;
+
+    reporter.phase("preprocessing");
+    const auto backups = co_await backupsOfPlan(rclone, plan, paths, ledger);
+    const auto wanted = chosen(backups, plan);
+
+    const Verification all{plan, paths, rclone, backups, reporter, limiter};
+    co_await verifyBackups(all, wanted, deep);
+    const auto proven = provenRun(backups, wanted, plan.job.name);
+    if (deep && !proven.empty()) reporter.metadata({{"proves", proven}});
 }
 
 } // namespace holdfast

@@ -1,6 +1,7 @@
 #include "worker.hpp"
 
 #include "backup.hpp"
+#include "drill.hpp"
 #include "limits_file.hpp"
 #include "reporter.hpp"
 #include "restore.hpp"
@@ -47,6 +48,7 @@ awaitable<void> perform(const Plan& plan, const Paths& paths, Ledger& ledger, Re
                         RateLimiter& limiter) {
     if (std::holds_alternative<RestoreTask>(plan.task)) return restore(plan, paths, ledger, reporter, limiter);
     if (std::holds_alternative<VerifyTask>(plan.task)) return verify(plan, paths, ledger, reporter, limiter);
+    if (plan.drills()) return drill(plan, paths, ledger, reporter, limiter);
     return backUp(plan, paths, ledger, reporter, limiter);
 }
 

@@ -120,6 +120,15 @@ StartedRun Client::startJob(const std::string& name, bool scheduled) {
     return {id, path};
 }
 
+StartedRun Client::drill(const std::string& name, bool scheduled, std::optional<bool> deep) {
+    VariantMap options;
+    if (scheduled) options["scheduled"] = sdbus::Variant(true);
+    if (deep) options["deep"] = sdbus::Variant(*deep);
+    const auto [id, path] = call<std::string, sdbus::ObjectPath>(Takes::Authorization, managerPath, managerInterface,
+                                                                 "Drill", name, options);
+    return {id, path};
+}
+
 StoppedRuns Client::stopJob(const std::string& name) {
     using Texts = std::vector<std::string>;
     const auto [stopped, errors] =

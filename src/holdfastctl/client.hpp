@@ -73,6 +73,8 @@ class Client {
     void removeJob(const std::string& name);
     /// `scheduled`: by a timer, which starts nothing while a run of the job lives.
     StartedRun startJob(const std::string& name, bool scheduled = false);
+    /// As startJob(); `deep`: instead of what the job says.
+    StartedRun drill(const std::string& name, bool scheduled, std::optional<bool> deep);
     StoppedRuns stopJob(const std::string& name);
 
     nlohmann::json run(const std::string& id);

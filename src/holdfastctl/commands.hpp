@@ -31,6 +31,10 @@ int editJob(Context& context, const std::string& name);
 int startJob(Context& context, const std::string& name, bool follow);
 /// As a timer does: that the job is busy, disabled or gone is no failure.
 int startScheduled(Context& context, const std::string& name);
+/// `deep`: instead of what the job says.
+int drillJob(Context& context, const std::string& name, bool follow, std::optional<bool> deep);
+/// As a timer does: that a drill is under way, or that the job is disabled or gone, is no failure.
+int drillScheduled(Context& context, const std::string& name);
 int stopJob(Context& context, const std::string& name);
 int listRuns(Context& context, const RunFilter& filter, std::uint32_t limit);
 int showRun(Context& context, const std::string& which);

@@ -31,6 +31,7 @@ struct Arguments {
     std::vector<std::string> only;
     bool force = false;
     bool deep = false;
+    std::optional<bool> asDeep;
     RunFilter filter;
     std::uint32_t limit = 20;
     std::function<int(Context&)> command;
@@ -88,6 +89,16 @@ void addRunCommands(CLI::App& app, Arguments& a) {
     auto* follow = start->add_flag("-f,--follow", a.follow, "Show progress until it ends");
     start->add_flag("--scheduled", a.scheduled, "As timers do: start nothing while a run of the job is under way")
         ->excludes(follow);
+    auto* drill =
+        ofJob(add("drill", "Restore the newest backup of a job to scratch, compare it, and remove it", [&](Context& c) {
+            return a.scheduled ? drillScheduled(c, a.name) : drillJob(c, a.name, a.follow, a.asDeep);
+        }));
+    auto* followDrill = drill->add_flag("-f,--follow", a.follow, "Show progress until it ends");
+    auto* deep =
+        drill->add_flag("--deep,!--shallow", a.asDeep, "Restore it, or only look at it; instead of what the job says");
+    drill->add_flag("--scheduled", a.scheduled, "As timers do: start nothing while a drill of the job is under way")
+        ->excludes(followDrill)
+        ->excludes(deep);
     ofJob(add("stop", "Cancel all runs of a job", [&](Context& c) { return stopJob(c, a.name); }));
     ofRun(add("follow", "Show a run's progress until it ends",
               [&](Context& c) { return followRun(c, resolveRun(c.client, a.name)); }));

@@ -73,7 +73,7 @@ std::string Output::painted(std::string_view text, std::string_view colour, bool
 void Output::line(std::string_view text) { print(stdout, harmless(text) + "\n"); }
 
 void Output::table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
-                   std::optional<std::size_t> stateColumn) {
+                   std::optional<std::size_t> stateColumn, std::optional<std::size_t> alertColumn) {
     std::vector<std::vector<std::string>> lines = {header};
     for (const auto& row : rows) {
         auto& cells = lines.emplace_back(row);
@@ -81,6 +81,7 @@ void Output::table(const std::vector<std::string>& header, const std::vector<std
     }
     print(stdout, formatTable(lines, [&](std::size_t row, std::size_t column, const std::string& cell) {
               if (row == 0) return painted(cell, bold, colours_);
+              if (column == alertColumn) return painted(cell, red, colours_);
               if (column != stateColumn) return cell;
               const auto colour = stateColours.find(cell.substr(0, cell.find(' ')));
               return colour == stateColours.end() ? cell : painted(cell, colour->second, colours_);

@@ -25,9 +25,10 @@ class Output {
 
     /// One line of text.
     void line(std::string_view text);
-    /// Columns with a header; `stateColumn` holds words such as "done" and "failed", which get their colours.
+    /// Columns with a header; `stateColumn` holds words such as "done" and "failed", which get their colours;
+    /// what is in `alertColumn` is red.
     void table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
-               std::optional<std::size_t> stateColumn = {});
+               std::optional<std::size_t> stateColumn = {}, std::optional<std::size_t> alertColumn = {});
     /// Names and values, aligned; those with an empty value are left out.
     void fields(const std::vector<std::pair<std::string, std::string>>& fields);
     /// An indented JSON document; with --json ASCII only.

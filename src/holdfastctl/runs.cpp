@@ -90,6 +90,34 @@ void showAsText(Output& out, const json& run) {
     out.fields(fields);
 }
 
+int showStarted(Context& context, const std::string& job, const StartedRun& run, bool follow, const std::string& what) {
+    if (follow) return followRun(context, run.id);
+    if (context.out.json()) {
+        context.out.document({{"id", run.id}, {"run", run.path}, {"job", job}});
+        return exitWith::done;
+    }
+    context.out.line(run.id);
+    if (context.out.onTerminal()) {
+        context.out.hint(fmt::format("{} 'holdfastctl follow {}' shows how it goes.", what, job));
+    }
+    return exitWith::done;
+}
+
+/// Starts what a timer is for. What the timer cannot know is no failure.
+template<typename Start>
+int asTimer(Context& context, const std::string& job, const char* what, Start start) {
+    try {
+        const StartedRun run = start();
+        context.out.line(fmt::format("{} {} of job {} was started by its schedule.", what, run.id, job));
+    } catch (const ServiceError& error) {
+        static const std::set<std::string> expected = {"org.holdfast1.Error.AlreadyQueued",
+                                                       "org.holdfast1.Error.Disabled", "org.holdfast1.Error.NoSuchJob"};
+        if (!expected.contains(error.name())) throw;
+        context.out.line(error.what());
+    }
+    return exitWith::done;
+}
+
 /// The run's own answer where its object is gone.
 [[noreturn]] void throwEnded(Client& client, const std::string& id) {
     const auto run = client.run(id);
@@ -109,30 +137,20 @@ std::string resolveRun(Client& client, const std::string& which) {
 }
 
 int startJob(Context& context, const std::string& name, bool follow) {
-    const auto run = context.client.startJob(name);
-    if (follow) return followRun(context, run.id);
-    if (context.out.json()) {
-        context.out.document({{"id", run.id}, {"run", run.path}, {"job", name}});
-        return exitWith::done;
-    }
-    context.out.line(run.id);
-    if (context.out.onTerminal()) {
-        context.out.hint(fmt::format("Job {} started. 'holdfastctl follow {}' shows how it goes.", name, name));
-    }
-    return exitWith::done;
+    return showStarted(context, name, context.client.startJob(name), follow, fmt::format("Job {} started.", name));
 }
 
 int startScheduled(Context& context, const std::string& name) {
-    try {
-        const auto run = context.client.startJob(name, true);
-        context.out.line(fmt::format("Run {} of job {} was started by its schedule.", run.id, name));
-    } catch (const ServiceError& error) {
-        static const std::set<std::string> expected = {"org.holdfast1.Error.AlreadyQueued",
-                                                       "org.holdfast1.Error.Disabled", "org.holdfast1.Error.NoSuchJob"};
-        if (!expected.contains(error.name())) throw;
-        context.out.line(error.what());
-    }
-    return exitWith::done;
+    return asTimer(context, name, "Run", [&] { return context.client.startJob(name, true); });
+}
+
+int drillJob(Context& context, const std::string& name, bool follow, std::optional<bool> deep) {
+    return showStarted(context, name, context.client.drill(name, false, deep), follow,
+                       fmt::format("The drill of job {} has begun.", name));
+}
+
+int drillScheduled(Context& context, const std::string& name) {
+    return asTimer(context, name, "Drill", [&] { return context.client.drill(name, true, {}); });
 }
 
 int stopJob(Context& context, const std::string& name) {

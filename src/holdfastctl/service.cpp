@@ -1,3 +1,4 @@
+#include "holdfastctl/alerts.hpp"
 #include "holdfastctl/commands.hpp"
 #include "holdfastctl/exit_status.hpp"
 #include "holdfastctl/progress.hpp"
@@ -6,6 +7,7 @@
 #include <map>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace holdfast::ctl {
@@ -27,15 +29,18 @@ std::map<std::string, json> liveRuns(const std::vector<json>& runs) {
 
 std::vector<std::string> statusRow(const json& job, const std::map<std::string, json>& live) {
     const auto name = job.value("name", "");
-    const auto next = formatLocalTime(job.value("nextRunAt", USec{0}));
-    if (const auto run = live.find(name); run != live.end()) {
+    const auto next = job.value("enabled", true) ? formatLocalTime(job.value("nextRunAt", USec{0})) : "disabled";
+    const auto proven = formatLocalTime(job.value("lastProvenAt", USec{0}));
+    const auto run = live.find(name);
+    const auto alerts = fmt::format("{}", fmt::join(alertsOf(job, run != live.end(), nowUSec()), ", "));
+    if (run != live.end()) {
         const auto started = std::max(run->second.value("startedAt", USec{0}), run->second.value("queuedAt", USec{0}));
-        return {name, formatLocalTime(started), run->second.value("state", "") + ": " + progressText(run->second),
-                next};
+        const auto state = run->second.value("state", "") + ": " + progressText(run->second);
+        return {name, formatLocalTime(started), state, proven, next, alerts};
     }
     const auto result = job.value("lastRunResult", "");
-    return {name, formatLocalTime(job.value("lastRunAt", USec{0})), result.empty() ? "-" : result,
-            job.value("enabled", true) ? next : "disabled"};
+    return {name,  formatLocalTime(job.value("lastRunAt", USec{0})), result.empty() ? "-" : result, proven, next,
+            alerts};
 }
 
 } // namespace
@@ -52,7 +57,7 @@ int showStatus(Context& context) {
     const auto live = liveRuns(objects.runs);
     std::vector<std::vector<std::string>> rows;
     for (const auto& job : objects.jobs) rows.push_back(statusRow(job, live));
-    context.out.table({"JOB", "LAST RUN", "RESULT", "NEXT RUN"}, rows, 2);
+    context.out.table({"JOB", "LAST RUN", "RESULT", "LAST PROVEN", "NEXT RUN", "ATTENTION"}, rows, 2, 5);
 
     const auto broken = service.value("brokenJobs", json::array());
     for (const auto& file : broken) {

@@ -70,15 +70,18 @@ awaitable<void> obeySignals(asio::io_context& io, Tree& tree) {
         loop.runUntilDone(dispatcher.recover());
 
         BusTimers timers(*bus, systemd);
-        Schedules schedules(io, paths, timers);
+        Schedules schedules(io, paths, timers, backupTimers(paths));
+        BusTimers timersOfDrills(*bus, systemd);
+        Schedules drills(io, paths, timersOfDrills, drillTimers(paths));
         Prober prober(paths, systemd);
         Polkit polkit(*bus);
         Outbox outbox(io);
-        Services services{paths, settings, jobs, history, dispatcher, schedules, prober, polkit, outbox};
+        Services services{paths, settings, jobs, history, dispatcher, schedules, drills, prober, polkit, outbox};
         Tree tree(io, *bus, services);
         asio::co_spawn(io, obeySignals(io, tree), asio::detached);
 
         loop.runUntilDone(schedules.settled(timersLimit));
+        loop.runUntilDone(drills.settled(timersLimit));
 
         // Only now: whoever finds the name finds all that is behind it.
         bus->requestName(compat::ServiceName(busName));

@@ -63,6 +63,13 @@ using SourceConfig = std::variant<NoneConfig, ZfsConfig, FlashConfig, ScriptConf
 /// The configuration, with nothing set, of the source with this name. Throws `Error` for a name that is none.
 SourceConfig emptySourceConfig(const std::string& name);
 
+/// How the job's backups are proven by itself: restored to scratch, compared, removed.
+struct DrillConfig {
+    std::string schedule;                 ///< as written; empty: never by itself
+    bool deep = true;                     ///< restores; else only looks, as a verification does
+    std::optional<std::uint64_t> maxSize; ///< bytes that a drill may restore
+};
+
 /// Resource limits of the run's unit, resolved from systemd's own spelling ("1G", "200%", "12h").
 struct Limits {
     std::optional<std::uint64_t> memoryMax;          ///< bytes
@@ -87,6 +94,7 @@ struct Job {
     USec preprocessTimeout = 300 * usecPerSec;
     bool cleanupOnFailure = true;
     Limits limits;
+    std::optional<DrillConfig> drill;
     nlohmann::json document; ///< what was written, with nothing added; what GetConfig shows
 
     [[nodiscard]] SourceType sourceType() const { return static_cast<SourceType>(source.index()); }

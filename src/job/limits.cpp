@@ -72,4 +72,9 @@ std::optional<std::uint64_t> resolveOutputMax(const json& script, std::vector<Pr
     return resolve(script, "/preprocessConfig/script/", "outputMax", parseSize, problems);
 }
 
+std::optional<std::uint64_t> resolveDrillMax(const json& drill, std::vector<Problem>& problems) {
+    if (!drill.is_object()) return std::nullopt;
+    return resolve(drill, "/drill/", "maxSize", parseSize, problems);
+}
+
 } // namespace holdfast

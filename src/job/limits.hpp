@@ -15,4 +15,7 @@ Limits resolveLimits(const nlohmann::json& limits, std::vector<Problem>& problem
 /// `outputMax` of a script's configuration, in bytes; as resolveLimits() otherwise.
 std::optional<std::uint64_t> resolveOutputMax(const nlohmann::json& script, std::vector<Problem>& problems);
 
+/// `maxSize` of a drill's configuration, in bytes; as resolveLimits() otherwise.
+std::optional<std::uint64_t> resolveDrillMax(const nlohmann::json& drill, std::vector<Problem>& problems);
+
 } // namespace holdfast

@@ -102,13 +102,13 @@ USec microseconds(double seconds) {
     return static_cast<USec>(std::max(1LL, std::llround(seconds * static_cast<double>(usecPerSec))));
 }
 
-void checkSchedule(const json& document, std::vector<Problem>& problems) {
-    const auto schedule = document.find("schedule");
-    if (schedule == document.end() || isReported(problems, "/schedule")) return;
+void checkSchedule(const json& document, const std::string& pointer, std::vector<Problem>& problems) {
+    const json::json_pointer schedule(pointer);
+    if (!document.contains(schedule) || isReported(problems, pointer)) return;
     try {
-        toOnCalendar(schedule->get<std::string>());
+        toOnCalendar(document[schedule].get<std::string>());
     } catch (const Error& error) {
-        problems.push_back({"/schedule", "schedule", error.what()});
+        problems.push_back({pointer, "schedule", error.what()});
     }
 }
 
@@ -135,7 +135,16 @@ USec randomizedDelay(const json& document, std::vector<Problem>& problems) {
 struct Resolved {
     USec randomizedDelay = 0;
     Limits limits;
+    std::optional<std::uint64_t> drillMax;
 };
+
+DrillConfig drillConfig(const json& object, std::optional<std::uint64_t> maxSize) {
+    DrillConfig config;
+    take(object, "schedule", config.schedule);
+    take(object, "deep", config.deep);
+    config.maxSize = maxSize;
+    return config;
+}
 
 Job makeJob(json document, const Resolved& resolved) {
     Job job;
@@ -154,6 +163,7 @@ Job makeJob(json document, const Resolved& resolved) {
     job.source = sourceConfig(document);
     job.randomizedDelay = resolved.randomizedDelay;
     job.limits = resolved.limits;
+    if (document.contains("drill")) job.drill = drillConfig(document["drill"], resolved.drillMax);
     job.document = std::move(document);
     return job;
 }
@@ -170,10 +180,12 @@ Job parseJob(const json& written) {
     auto problems = checkAgainstSchema(document);
     Resolved resolved;
     if (document.is_object() && problems.size() < maxProblems) {
-        checkSchedule(document, problems);
+        checkSchedule(document, "/schedule", problems);
+        checkSchedule(document, "/drill/schedule", problems);
         resolved.randomizedDelay = randomizedDelay(document, problems);
         resolved.limits = resolveLimits(document.value("limits", json::object()), problems);
         checkOutputMax(document, problems);
+        resolved.drillMax = resolveDrillMax(document.value("drill", json::object()), problems);
     }
     if (!problems.empty()) throw InvalidJob(std::move(problems));
     return makeJob(std::move(document), resolved);

@@ -25,16 +25,8 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::string_view prefix = "holdfast-job@";
 constexpr std::string_view suffix = ".timer";
 constexpr std::size_t maxRecord = 64 * 1024 * 1024;
-
-std::string timerOf(const std::string& job) { return fmt::format("{}{}{}", prefix, job, suffix); }
-
-std::optional<std::string> jobOf(std::string_view unit) {
-    if (!unit.starts_with(prefix) || !unit.ends_with(suffix)) return std::nullopt;
-    return std::string(unit.substr(prefix.size(), unit.size() - prefix.size() - suffix.size()));
-}
 
 /// Of a job, all that its timer depends on.
 struct Schedule {
@@ -46,10 +38,10 @@ struct Schedule {
 using Wanted = std::map<std::string, Schedule>; ///< by job
 
 /// Tells one timer from another, so it has all that is in it.
-std::string describe(const std::string& job, const Schedule& schedule) {
+std::string describe(const std::string& what, const std::string& job, const Schedule& schedule) {
     const auto delay = static_cast<double>(schedule.randomizedDelay) / double{usecPerSec};
     const auto later = schedule.randomizedDelay == 0 ? std::string() : fmt::format(", up to {}s later", delay);
-    return fmt::format("Schedule of backup job {} ({}{})", job, schedule.expression, later);
+    return fmt::format("{} of backup job {} ({}{})", what, job, schedule.expression, later);
 }
 
 /// schedules.json: the description of the timer that was made last, by job.
@@ -92,12 +84,23 @@ struct Schedules::Impl : std::enable_shared_from_this<Schedules::Impl> {
     /// A timer that systemd has.
     struct Present {
         std::string description;
-        USec next = 0;
+        Elapses elapses;
     };
 
-    Impl(asio::io_context& context, const Paths& where, Timers& manager, BackOff backOff)
-        : io(context), paths(where), timers(manager), firstRetry(backOff), retry(backOff), record(where.schedules()),
-          idle(context, Clock::time_point::max()), retryTimer(context) {}
+    Impl(asio::io_context& context, const Paths& where, Timers& manager, TimerKind ofTimers, BackOff backOff)
+        : io(context), paths(where), timers(manager), kind(std::move(ofTimers)), firstRetry(backOff), retry(backOff),
+          record(kind.record), idle(context, Clock::time_point::max()), retryTimer(context) {}
+
+    [[nodiscard]] std::string timerOf(const std::string& job) const {
+        return fmt::format("{}{}{}", kind.prefix, job, suffix);
+    }
+    [[nodiscard]] std::optional<std::string> jobOf(std::string_view unit) const {
+        if (!unit.starts_with(kind.prefix) || !unit.ends_with(suffix)) return std::nullopt;
+        return std::string(unit.substr(kind.prefix.size(), unit.size() - kind.prefix.size() - suffix.size()));
+    }
+    [[nodiscard]] std::string description(const std::string& job, const Schedule& schedule) const {
+        return describe(kind.what, job, schedule);
+    }
 
     // --- making the timers what they should be; one coroutine at a time
     void workSoon();
@@ -125,6 +128,7 @@ struct Schedules::Impl : std::enable_shared_from_this<Schedules::Impl> {
     asio::io_context& io;
     const Paths& paths;
     Timers& timers;
+    const TimerKind kind;
     BackOff firstRetry;
     BackOff retry;
     Record record;
@@ -141,8 +145,17 @@ struct Schedules::Impl : std::enable_shared_from_this<Schedules::Impl> {
     asio::steady_timer retryTimer;
 };
 
-Schedules::Schedules(asio::io_context& io, const Paths& paths, Timers& timers, BackOff retry)
-    : impl_(std::make_shared<Impl>(io, paths, timers, retry)) {
+TimerKind backupTimers(const Paths& paths) {
+    return {"holdfast-job@", "Schedule", paths.schedules(), [](const Job& job) { return job.schedule; }};
+}
+
+TimerKind drillTimers(const Paths& paths) {
+    return {"holdfast-drill@", "Drills", paths.drillSchedules(),
+            [](const Job& job) { return job.drill ? job.drill->schedule : std::string(); }};
+}
+
+Schedules::Schedules(asio::io_context& io, const Paths& paths, Timers& timers, TimerKind kind, BackOff retry)
+    : impl_(std::make_shared<Impl>(io, paths, timers, std::move(kind), retry)) {
     timers.onChange([weak = std::weak_ptr(impl_)](const std::string& unit) {
         if (const auto impl = weak.lock()) impl->changed(unit);
     });
@@ -157,8 +170,9 @@ void Schedules::onChange(std::function<void(const std::string& job)> handler) {
 void Schedules::follow(const std::map<std::string, Job>& jobs) {
     Wanted wanted;
     for (const auto& [name, job] : jobs) {
-        const bool blank = job.schedule.find_first_not_of(" \t") == std::string::npos;
-        if (job.enabled && !blank) wanted.emplace(name, Schedule{job.schedule, job.randomizedDelay});
+        const auto schedule = impl_->kind.schedule(job);
+        const bool blank = schedule.find_first_not_of(" \t") == std::string::npos;
+        if (job.enabled && !blank) wanted.emplace(name, Schedule{schedule, job.randomizedDelay});
     }
     if (impl_->looked && wanted == impl_->wanted) return;
     impl_->wanted = std::move(wanted);
@@ -180,7 +194,14 @@ awaitable<void> Schedules::settled(std::chrono::milliseconds limit) {
 
 USec Schedules::nextRunAt(const std::string& job) const {
     const auto timer = impl_->present.find(job);
-    return timer == impl_->present.end() ? 0 : timer->second.next;
+    return timer == impl_->present.end() ? 0 : timer->second.elapses.next;
+}
+
+USec Schedules::period(const std::string& job) const {
+    const auto timer = impl_->present.find(job);
+    if (timer == impl_->present.end()) return 0;
+    const auto& [last, next] = timer->second.elapses;
+    return last > 0 && next > last ? next - last : 0;
 }
 
 awaitable<void> Schedules::Impl::untilIdle() {
@@ -237,7 +258,7 @@ awaitable<void> Schedules::Impl::look() {
         const auto job = jobOf(timer.unit);
         if (!job) continue;
         const auto known = present.find(*job);
-        now.emplace(*job, Present{timer.description, known == present.end() ? 0 : known->second.next});
+        now.emplace(*job, Present{timer.description, known == present.end() ? Elapses{} : known->second.elapses});
     }
     const auto before = std::exchange(present, std::move(now));
     looked = true;
@@ -253,7 +274,7 @@ awaitable<void> Schedules::Impl::stopOthers(const Wanted& target) {
     std::vector<std::string> others;
     for (const auto& [job, timer] : present) {
         const auto schedule = target.find(job);
-        if (schedule == target.end() || describe(job, schedule->second) != timer.description) others.push_back(job);
+        if (schedule == target.end() || description(job, schedule->second) != timer.description) others.push_back(job);
     }
     for (const auto& job : others) {
         inHand = job;
@@ -275,14 +296,14 @@ awaitable<void> Schedules::Impl::stopOthers(const Wanted& target) {
 void Schedules::Impl::forgetStamps(const Wanted& target) {
     const auto& before = record.timers();
     std::map<std::string, std::string> after;
-    for (const auto& [job, schedule] : target) after.emplace(job, describe(job, schedule));
+    for (const auto& [job, schedule] : target) after.emplace(job, description(job, schedule));
     if (after == before) return;
-    for (const auto& [job, description] : before) {
+    for (const auto& [job, ignored] : before) {
         if (!after.contains(job) && !present.contains(job)) removeFile(paths.timerStamp(timerOf(job)));
     }
-    for (const auto& [job, description] : after) {
+    for (const auto& [job, made] : after) {
         const auto old = before.find(job);
-        const bool same = old != before.end() && old->second == description;
+        const bool same = old != before.end() && old->second == made;
         if (!same && !present.contains(job)) removeFile(paths.timerStamp(timerOf(job)));
     }
     record.replace(std::move(after));
@@ -307,12 +328,12 @@ awaitable<void> Schedules::Impl::startMissing(const Wanted& target) {
 awaitable<void> Schedules::Impl::startOne(std::string job, Schedule schedule) {
     TimerSpec spec;
     spec.unit = timerOf(job);
-    spec.description = describe(job, schedule);
+    spec.description = this->description(job, schedule);
     spec.onCalendar = toOnCalendar(schedule.expression);
     spec.randomizedDelay = schedule.randomizedDelay;
     const std::string description = spec.description;
     co_await timers.start(std::move(spec));
-    present.insert_or_assign(job, Present{description, 0});
+    present.insert_or_assign(job, Present{description, {}});
     co_await readNext(job);
 }
 
@@ -372,16 +393,17 @@ awaitable<void> Schedules::Impl::refresh(std::string job) {
 /// Never throws: of a timer that vanishes, a signal tells.
 awaitable<void> Schedules::Impl::readNext(std::string job) {
     std::string failure;
-    USec next = 0;
+    Elapses elapses;
     try {
-        next = co_await timers.nextElapse(timerOf(job));
+        elapses = co_await timers.elapses(timerOf(job));
     } catch (const std::exception& e) {
         failure = e.what();
     }
     if (!failure.empty()) logWarning(fmt::format("When job \"{}\" runs next is not known: {}", job, failure));
     const auto timer = present.find(job);
-    if (timer == present.end() || std::exchange(timer->second.next, next) == next) co_return;
-    tell(job);
+    if (timer == present.end()) co_return;
+    const auto before = std::exchange(timer->second.elapses, elapses);
+    if (before.last != elapses.last || before.next != elapses.next) tell(job);
 }
 
 void Schedules::Impl::lose(const std::string& job) {

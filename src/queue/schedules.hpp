@@ -17,9 +17,23 @@
 
 namespace holdfast {
 
+/// What the timers are for, and whence their schedules come.
+struct TimerKind {
+    std::string prefix;                                  ///< of the units' names, with "@"
+    std::string what;                                    ///< how a timer's description begins
+    std::filesystem::path record;                        ///< tells which timer was made last for each job
+    std::function<std::string(const Job& job)> schedule; ///< empty: none
+};
+
+/// `holdfast-job@<name>.timer`, by the job's schedule: its backups.
+TimerKind backupTimers(const Paths& paths);
+/// `holdfast-drill@<name>.timer`, by the schedule of its drill.
+TimerKind drillTimers(const Paths& paths);
+
 /// Sees to it that every enabled job with a schedule has a timer in systemd, `holdfast-job@<name>.timer`, and no other
-/// job has one. The timer starts `holdfast-job@<name>.service`, which asks the daemon for a run, so that schedules go
-/// on while the daemon is away. A timer that is right is never touched: it would lose what it knows.
+/// job has one; or, of another kind, another timer. It starts the service of that name, which asks the daemon for a
+/// run, so that schedules go on while the daemon is away. A timer that is right is never touched: it would lose what it
+/// knows.
 ///
 /// What was missed while the machine was off is made up by systemd, once: a timer is persistent, and finds in its stamp
 /// file when it elapsed last. A schedule that is new or was changed has missed nothing; so schedules.json tells which
@@ -27,7 +41,7 @@ namespace holdfast {
 class Schedules {
   public:
     /// Both must outlive it, and `io` must not run any more once it is destroyed.
-    Schedules(asio::io_context& io, const Paths& paths, Timers& timers,
+    Schedules(asio::io_context& io, const Paths& paths, Timers& timers, TimerKind kind,
               BackOff retry = {.first = std::chrono::seconds(1)});
     ~Schedules();
 
@@ -43,6 +57,8 @@ class Schedules {
 
     /// When the timer of the job elapses; 0 without one.
     [[nodiscard]] USec nextRunAt(const std::string& job) const;
+    /// The time between when it elapsed last and when it does next; 0 without both.
+    [[nodiscard]] USec period(const std::string& job) const;
 
   private:
     struct Impl;

@@ -17,6 +17,7 @@ struct Paths {
     [[nodiscard]] std::filesystem::path history() const { return state / "history.db"; }
     /// Which timer was made last for each job.
     [[nodiscard]] std::filesystem::path schedules() const { return state / "schedules.json"; }
+    [[nodiscard]] std::filesystem::path drillSchedules() const { return state / "drill-schedules.json"; }
     [[nodiscard]] std::filesystem::path timerStamp(const std::string& unit) const {
         return timerStamps / ("stamp-" + unit);
     }

@@ -30,7 +30,7 @@ std::string baseName(const Plan& plan) { return plan.objectName.empty() ? plan.j
 
 /// A job that is not stored here has no document.
 nlohmann::json jobToJson(const Plan& plan) {
-    if (plan.backsUp()) return plan.job.document;
+    if (plan.backsUp() || plan.drills()) return plan.job.document;
     return {{"name", plan.job.name},
             {"remoteName", plan.job.remoteName},
             {"destinationPath", plan.job.destinationPath},
@@ -38,7 +38,7 @@ nlohmann::json jobToJson(const Plan& plan) {
 }
 
 Job jobFromJson(const nlohmann::json& json, const Task& task) {
-    if (std::holds_alternative<BackupTask>(task)) return parseJob(json);
+    if (std::holds_alternative<BackupTask>(task) || std::holds_alternative<DrillTask>(task)) return parseJob(json);
     Job job;
     json.at("name").get_to(job.name);
     json.at("remoteName").get_to(job.remoteName);
@@ -79,6 +79,7 @@ std::string Plan::atDestination(const std::string& name) const {
 std::string Plan::kind() const {
     if (std::holds_alternative<RestoreTask>(task)) return "restore";
     if (std::holds_alternative<VerifyTask>(task)) return "verify";
+    if (drills()) return "drill";
     return job.streams() ? "streaming" : "copy";
 }
 

@@ -18,8 +18,8 @@ namespace holdfast {
 /// file.
 struct Plan {
     std::string id;
-    /// Of a backup all of it. Of another task, which may be about a job that is not stored here, what is known: its
-    /// name, where its backups lie (remoteName, destinationPath), and what kind of source they are of.
+    /// Of a backup or a drill all of it. Of another task, which may be about a job that is not stored here, what is
+    /// known: its name, where its backups lie (remoteName, destinationPath), and what kind of source they are of.
     Job job;
     Task task;
     Settings settings;
@@ -32,13 +32,15 @@ struct Plan {
     std::string objectName;
 
     [[nodiscard]] bool backsUp() const { return std::holds_alternative<BackupTask>(task); }
-    /// "streaming" or "copy", the seed's two kinds of backups; "restore", "verify".
+    [[nodiscard]] bool drills() const { return std::holds_alternative<DrillTask>(task); }
+    /// "streaming" or "copy", the seed's two kinds of backups; "restore", "verify", "drill".
     [[nodiscard]] std::string kind() const;
     /// Whether it needs one of the slots for streams, or one of those for copies.
     [[nodiscard]] bool streams() const { return !backsUp() || job.streams(); }
     /// Of the runs that have this in common, one goes at a time: the job of a backup, the target of a restore.
     [[nodiscard]] std::string lockName() const;
-    /// "remote:path" of what is backed up, as rclone takes it, or of where what is verified lies; a restore's target.
+    /// "remote:path" of what is backed up, as rclone takes it, or of where what is verified or drilled lies; a
+    /// restore's target.
     [[nodiscard]] std::string outputPath() const;
     /// "remote:path" of the manifest, beside it; of a mirror's, "<job>.mirror.manifest.json" in it.
     [[nodiscard]] std::string manifestPath() const;

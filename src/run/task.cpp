@@ -18,6 +18,9 @@ nlohmann::json toJson(const Task& task) {
     if (const auto* verify = std::get_if<VerifyTask>(&task)) {
         return {{"kind", "verify"}, {"backup", verify->backup}, {"deep", verify->deep}};
     }
+    if (const auto* drill = std::get_if<DrillTask>(&task)) {
+        return {{"kind", "drill"}, {"deep", drill->deep}, {"maxSize", drill->maxSize}};
+    }
     return {{"kind", "backup"}};
 }
 
@@ -31,6 +34,7 @@ Task taskFromJson(const nlohmann::json& json) {
                            .paths = json.at("paths")};
     }
     if (kind == "verify") return VerifyTask{.backup = json.at("backup"), .deep = json.at("deep")};
+    if (kind == "drill") return DrillTask{.deep = json.at("deep"), .maxSize = json.at("maxSize")};
     throw Error(fmt::format("There is no task \"{}\".", kind));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,7 +26,13 @@ struct VerifyTask {
     bool deep = false;  ///< reads all of it back; else only looks at sizes, and at the hashes that the remote keeps
 };
 
-using Task = std::variant<BackupTask, RestoreTask, VerifyTask>;
+/// Proves the job's newest backup: restores it, with all that it hangs on, to scratch, compares it and removes it.
+struct DrillTask {
+    bool deep = true;          ///< else it is only looked at, as a verification does that is not deep
+    std::uint64_t maxSize = 0; ///< most bytes to restore; 0: as many as there is room for
+};
+
+using Task = std::variant<BackupTask, RestoreTask, VerifyTask, DrillTask>;
 
 nlohmann::json toJson(const Task& task);
 /// Throws `Error` or `nlohmann::json::exception` for what is not a task.

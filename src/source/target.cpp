@@ -9,11 +9,11 @@
 
 namespace holdfast {
 
-std::unique_ptr<Target> makeTarget(const Plan& plan, const Manifest& manifest, Ledger& ledger) {
-    const auto& task = std::get<RestoreTask>(plan.task);
+std::unique_ptr<Target> makeTarget(const RestoreTask& task, const std::string& runId, const Manifest& manifest,
+                                   Ledger& ledger) {
     const std::string format = manifest.stream ? manifest.stream->format : "copy";
-    if (format == "zfs-send") return std::make_unique<DatasetTarget>(task, plan.id, ledger);
-    if (format == "tar" || format == "copy") return std::make_unique<FolderTarget>(task, plan.id, ledger);
+    if (format == "zfs-send") return std::make_unique<DatasetTarget>(task, runId, ledger);
+    if (format == "tar" || format == "copy") return std::make_unique<FolderTarget>(task, runId, ledger);
     throw Error(fmt::format("This version of Holdfast does not know how to restore the format \"{}\".", format));
 }
 

@@ -2,7 +2,7 @@
 
 #include "run/ledger.hpp"
 #include "run/manifest.hpp"
-#include "run/plan.hpp"
+#include "run/task.hpp"
 #include "util/asio.hpp"
 
 #include <memory>
@@ -40,8 +40,9 @@ class Target {
     [[nodiscard]] virtual nlohmann::json metadata() const = 0;
 };
 
-/// The target that the plan's restore asks for, of a backup with this manifest. `plan` and `ledger` must outlive it.
-std::unique_ptr<Target> makeTarget(const Plan& plan, const Manifest& manifest, Ledger& ledger);
+/// The target that a restore by this run asks for, of a backup with this manifest. `task` and `ledger` must outlive it.
+std::unique_ptr<Target> makeTarget(const RestoreTask& task, const std::string& runId, const Manifest& manifest,
+                                   Ledger& ledger);
 
 /// Whether the restore has arrived: the run is then done, whatever died after. Throws `Error` if that cannot be told.
 awaitable<bool> arrived(const Ledger& ledger);

@@ -127,6 +127,18 @@ const StoredBackup& backupOfRun(const std::vector<StoredBackup>& backups, const 
     throw Error(fmt::format("There is no backup of run {} here.", run));
 }
 
+const StoredBackup* newestOfJob(const std::vector<StoredBackup>& backups, const std::string& job) {
+    const auto ofJob = [&](const StoredBackup& b) { return b.manifest && b.manifest->job == job; };
+    const auto newest = std::find_if(backups.begin(), backups.end(), ofJob);
+    for (const auto& backup : backups) {
+        if (backup.manifest || !isNamedAfter(backup, job)) continue;
+        // Names have the time in them; a mirror has one manifest only.
+        if (newest != backups.end() && backup.manifestName < newest->manifestName) continue;
+        throw Error(fmt::format("The manifest {} cannot be used: {}", backup.manifestName, backup.problem));
+    }
+    return newest == backups.end() ? nullptr : &*newest;
+}
+
 const StoredBackup* baseOf(const std::vector<StoredBackup>& backups, const StoredBackup& backup) {
     const auto& manifest = backup.manifest.value();
     const auto guid = zfsField(manifest, "baseGuid");

@@ -36,6 +36,9 @@ bool isNamedAfter(const StoredBackup& backup, const std::string& job);
 /// The backup that the run made. Throws `Error` if it is not there or cannot be used.
 const StoredBackup& backupOfRun(const std::vector<StoredBackup>& backups, const std::string& run);
 
+/// The job's newest backup; null if it has none. Throws `Error` if that is one that cannot be used.
+const StoredBackup* newestOfJob(const std::vector<StoredBackup>& backups, const std::string& job);
+
 /// The snapshot that this ZFS stream must be received upon; null if it is a full one, or no ZFS stream.
 /// `baseRun` tells which backup has it, the GUIDs prove it. Throws `Error` if it is not among `backups`.
 const StoredBackup* baseOf(const std::vector<StoredBackup>& backups, const StoredBackup& backup);

@@ -70,9 +70,8 @@ Sandbox basicSandbox(const std::filesystem::path& rcloneConfig, const Paths& pat
 
 /// Into a dataset, ZFS itself writes. Into a folder, an archive of unknown origin is unpacked, with the owners and
 /// modes that it names: whatever tar lets through, nothing but the folder's neighbours can be written.
-void restrictToTarget(Sandbox& sandbox, const RestoreTask& restore) {
+void restrictToFolder(Sandbox& sandbox, const std::filesystem::path& parent) {
     if (sandbox.sources.contains(SourceType::Zfs)) return;
-    const auto parent = std::filesystem::path(restore.target).parent_path();
     sandbox.protectSystem = "strict";
     sandbox.writable.push_back(parent);
     for (const char* home : {"/home", "/root"}) { // which "strict" leaves to ProtectHome=
@@ -85,7 +84,10 @@ Sandbox sandboxFor(const Plan& plan, const Paths& paths) {
     Sandbox sandbox = basicSandbox(plan.settings.rcloneConfig, paths);
     sandbox.sources = {plan.job.sourceType()};
     if (!plan.backsUp()) {
-        if (const auto* restore = std::get_if<RestoreTask>(&plan.task)) restrictToTarget(sandbox, *restore);
+        if (const auto* restore = std::get_if<RestoreTask>(&plan.task)) {
+            restrictToFolder(sandbox, std::filesystem::path(restore->target).parent_path());
+        }
+        if (plan.drills()) restrictToFolder(sandbox, paths.cache());
         return sandbox;
     }
     if (const auto* flash = std::get_if<FlashConfig>(&plan.job.source)) {

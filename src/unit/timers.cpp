@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
+#include <map>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -145,21 +146,24 @@ awaitable<void> BusTimers::stop(std::string unit) {
     co_await impl->systemd.untilGone(unit);
 }
 
-awaitable<USec> BusTimers::nextElapse(std::string unit) {
+awaitable<Elapses> BusTimers::elapses(std::string unit) {
     const auto impl = impl_;
     const auto proxy =
         sdbus::createProxy(impl->connection, compat::ServiceName(service), sdbus::ObjectPath(pathOf(unit)));
     compat::finishRegistration(*proxy);
-    const BusMethod get{"org.freedesktop.DBus.Properties", "Get"};
-    sdbus::Variant value;
+    const BusMethod getAll{"org.freedesktop.DBus.Properties", "GetAll"};
+    std::map<std::string, sdbus::Variant> values;
     try {
-        value = co_await callBus<sdbus::Variant>(*proxy, get, callLimit, std::string(timerInterface),
-                                                 std::string("NextElapseUSecRealtime"));
+        values = co_await callBus<std::map<std::string, sdbus::Variant>>(*proxy, getAll, callLimit,
+                                                                         std::string(timerInterface));
     } catch (const sdbus::Error& error) {
         throwRefused("be asked when " + unit + " elapses", error);
     }
-    const auto next = value.get<std::uint64_t>();
-    co_return next == UINT64_MAX ? 0 : next;
+    Elapses elapses;
+    elapses.last = values.at("LastTriggerUSec").get<std::uint64_t>();
+    elapses.next = values.at("NextElapseUSecRealtime").get<std::uint64_t>();
+    if (elapses.next == UINT64_MAX) elapses.next = 0;
+    co_return elapses;
 }
 
 void BusTimers::onChange(std::function<void(const std::string& unit)> handler) {

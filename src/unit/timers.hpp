@@ -32,6 +32,12 @@ struct ActiveTimer {
     std::string description;
 };
 
+/// When a timer did elapse and will; 0 if never.
+struct Elapses {
+    USec last = 0;
+    USec next = 0;
+};
+
 /// Transient timers, as far as Holdfast needs them. An interface, so that tests can say how they fare.
 class Timers {
   public:
@@ -43,8 +49,8 @@ class Timers {
     virtual awaitable<void> start(TimerSpec spec) = 0;
     /// Returns when the timer is gone; one that is not there is fine. Throws `Error`.
     virtual awaitable<void> stop(std::string unit) = 0;
-    /// When it elapses next; 0 if never. Throws `Error`, also if systemd does not know it.
-    virtual awaitable<USec> nextElapse(std::string unit) = 0;
+    /// Throws `Error`, also if systemd does not know it.
+    virtual awaitable<Elapses> elapses(std::string unit) = 0;
     /// `handler` is called with the name of any timer of the machine that has changed, also for those not ours.
     virtual void onChange(std::function<void(const std::string& unit)> handler) = 0;
 };
@@ -59,7 +65,7 @@ class BusTimers final : public Timers {
     awaitable<std::vector<ActiveTimer>> list(std::string pattern) override;
     awaitable<void> start(TimerSpec spec) override;
     awaitable<void> stop(std::string unit) override;
-    awaitable<USec> nextElapse(std::string unit) override;
+    awaitable<Elapses> elapses(std::string unit) override;
     void onChange(std::function<void(const std::string& unit)> handler) override;
 
   private:

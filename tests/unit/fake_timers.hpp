@@ -17,6 +17,7 @@ class FakeTimers final : public Timers {
   public:
     std::map<std::string, TimerSpec> active; ///< outlives the daemon, as systemd does
     std::map<std::string, USec> next;        ///< by unit
+    std::map<std::string, USec> last;        ///< by unit
     std::vector<std::string> log;            ///< "start <unit>", "stop <unit>"
     std::string refused;                     ///< systemd's words for every start
     std::function<void(const std::string& unit)> onStart;
@@ -44,10 +45,13 @@ class FakeTimers final : public Timers {
         log.push_back("stop " + unit);
         active.erase(unit);
     }
-    awaitable<USec> nextElapse(std::string unit) override {
+    awaitable<Elapses> elapses(std::string unit) override {
         co_await sleepFor(std::chrono::milliseconds(1));
         if (!active.contains(unit)) throw Error("There is no such timer.");
-        co_return next[unit];
+        Elapses elapses;
+        elapses.last = last[unit];
+        elapses.next = next[unit];
+        co_return elapses;
     }
     void onChange(std::function<void(const std::string& unit)> handler) override { handler_ = std::move(handler); }
 

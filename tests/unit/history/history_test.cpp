@@ -272,12 +272,61 @@ TEST_F(HistoryTest, AnOlderDatabaseIsBroughtUpToDate) {
     History(file_).record(entry("nightly", 1));
     {
         SQLite::Database database(file_.string(), SQLite::OPEN_READWRITE);
-        database.exec("DROP INDEX run_job_result; PRAGMA user_version = 1");
+        database.exec("DROP INDEX run_job_result; DROP TABLE milestone; PRAGMA user_version = 1");
     }
     EXPECT_EQ(open().list({}, 10, 0).size(), 1U);
     SQLite::Database database(file_.string(), SQLite::OPEN_READONLY);
-    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 2);
+    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 3);
     EXPECT_EQ(database.execAndGet("SELECT count(*) FROM sqlite_master WHERE name = 'run_job_result'").getInt(), 1);
+}
+
+TEST_F(HistoryTest, RemembersTheLastProofOfEachPlace) {
+    const std::string place = "b2:backups/nightly";
+    auto history = open();
+    EXPECT_FALSE(history.lastProof("nightly", place));
+    auto drill = entry("nightly", 10);
+    drill.kind = "drill";
+    drill.result.last.metadata = {{"proves", newId()}};
+    history.record(drill);
+    auto failed = entry("nightly", 20, "failed");
+    failed.kind = "drill";
+    failed.result.last.metadata = drill.result.last.metadata;
+    history.record(failed);
+    history.record(entry("nightly", 30)); // a backup proves nothing
+
+    EXPECT_EQ(history.lastProof("nightly", place)->run, drill.id);
+    EXPECT_EQ(history.lastProof("nightly", place)->finishedAt, 12U);
+    EXPECT_EQ(history.lastDrill("nightly", place)->run, failed.id);
+    EXPECT_EQ(history.lastDrill("nightly", place)->result, "failed");
+    EXPECT_FALSE(history.lastProof("nightly", "b2:elsewhere"));
+    EXPECT_FALSE(history.lastProof("another", place));
+
+    history.record(drill); // recorded anew by a daemon that was killed: it is not the last one for that
+    EXPECT_EQ(history.lastDrill("nightly", place)->run, failed.id);
+    history.prune({.since = 25, .maxRuns = 0}, 100);
+    EXPECT_FALSE(history.find(drill.id));
+    EXPECT_EQ(open().lastProof("nightly", place)->run, drill.id);
+}
+
+TEST_F(HistoryTest, AVerificationProvesWhatItSays) {
+    auto verification = entry("nightly", 10);
+    verification.kind = "verify";
+    EXPECT_FALSE(proves(verification));
+    verification.result.last.metadata["proves"] = newId();
+    EXPECT_TRUE(proves(verification));
+    verification.result.result = "cancelled";
+    EXPECT_FALSE(proves(verification));
+}
+
+TEST_F(HistoryTest, KnowsTheLastSuccess) {
+    auto history = open();
+    EXPECT_FALSE(history.lastSuccessOfJob("nightly"));
+    history.record(entry("nightly", 10));
+    history.record(entry("nightly", 20, "failed"));
+    auto restore = entry("nightly", 30);
+    restore.kind = "restore";
+    history.record(restore);
+    EXPECT_EQ(history.lastSuccessOfJob("nightly")->queuedAt, 10U);
 }
 
 TEST_F(HistoryTest, DoesNotTouchWhatANewerVersionWrote) {

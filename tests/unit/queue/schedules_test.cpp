@@ -43,7 +43,7 @@ class SchedulesTest : public testing::Test {
     void restart() {
         schedules.reset();
         io.emplace();
-        schedules.emplace(*io, paths, timers, BackOff{.first = 5ms, .most = 5ms});
+        schedules.emplace(*io, paths, timers, backupTimers(paths), BackOff{.first = 5ms, .most = 5ms});
         schedules->onChange([this](const std::string& job) { changed.push_back(job); });
         timers.log.clear();
     }
@@ -88,6 +88,18 @@ class SchedulesTest : public testing::Test {
 };
 
 } // namespace
+
+TEST(DrillTimers, GoByTheScheduleOfTheDrill) {
+    const auto kind = drillTimers(Paths{});
+    Job job;
+    job.schedule = "daily";
+    EXPECT_EQ(kind.schedule(job), "");
+    job.drill = DrillConfig{};
+    job.drill->schedule = "weekly";
+    EXPECT_EQ(kind.schedule(job), "weekly");
+    EXPECT_EQ(kind.prefix, "holdfast-drill@");
+    EXPECT_NE(kind.record, backupTimers(Paths{}).record);
+}
 
 TEST_F(SchedulesTest, ATimerForEachEnabledJobWithASchedule) {
     put("nightly", "0 4 1 * 5", {{"randomizedDelay", "15min"}});

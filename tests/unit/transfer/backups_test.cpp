@@ -74,6 +74,29 @@ TEST(Backups, thatCannotBeReadBelongToTheJobThatTheirNameTells) {
     EXPECT_TRUE(isNamedAfter(readBackup("nightly.mirror.manifest.json", "{"), "nightly"));
 }
 
+TEST(Backups, newestOfAJob) {
+    const std::vector<StoredBackup> backups{stored(stream('2')), stored(stream('1'))};
+    const auto job = backups.front().manifest->job;
+    EXPECT_EQ(newestOfJob(backups, job), &backups.front());
+    EXPECT_EQ(newestOfJob(backups, "another"), nullptr);
+    EXPECT_EQ(newestOfJob({}, job), nullptr);
+}
+
+TEST(Backups, newestThatCannotBeReadIsNotPassedOver) {
+    std::vector<StoredBackup> backups{stored(stream('1'))};
+    const auto job = backups.front().manifest->job;
+    backups.push_back(readBackup(job + "-20200101T000000Z-22222222.tar.manifest.json", "{"));
+    EXPECT_EQ(newestOfJob(backups, job), &backups.front()) << "an older one does not matter";
+    const auto newer = job + "-29990101T000000Z-22222222.tar.manifest.json";
+    backups.push_back(readBackup(newer, "{"));
+    try {
+        newestOfJob(backups, job);
+        FAIL();
+    } catch (const Error& e) {
+        EXPECT_NE(std::string(e.what()).find(newer), std::string::npos);
+    }
+}
+
 TEST(Backups, chainBeginsWithTheFullOne) {
     const std::vector<StoredBackup> backups{stored(stream('3', '2')), stored(stream('1')), stored(stream('2', '1'))};
     const auto chain = chainOf(backups, backups.front());

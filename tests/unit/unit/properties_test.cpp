@@ -152,6 +152,16 @@ TEST(Properties, ProbesAreShortAndSmall) {
     EXPECT_EQ(get<std::vector<Command>>(p, "ExecStartEx")[0].get<1>(), (Strings{HOLDFAST_WORKER, "--probe", "0123"}));
 }
 
+TEST(Properties, DrillOfAnArchiveWritesNowhereButInTheState) {
+    Plan plan = planOf(FlashConfig{});
+    plan.task = DrillTask{};
+    const auto p = runUnitProperties(plan, Paths{});
+    EXPECT_EQ(get<std::string>(p, "ProtectSystem"), "strict");
+    EXPECT_FALSE(lists(get<Strings>(p, "ReadWritePaths"), "-/boot"));
+    EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/home"));
+    EXPECT_FALSE(get<bool>(p, "RestrictSUIDSGID"));
+}
+
 TEST(Properties, RestoreOfAnArchiveWritesBesideItsTargetOnly) {
     Plan plan = planOf(FlashConfig{});
     RestoreTask task;
