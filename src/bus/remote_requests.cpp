@@ -59,7 +59,7 @@ void requireBelowRemote(const std::string& path) {
     const std::filesystem::path parts(path);
     const bool climbs = std::find(parts.begin(), parts.end(), "..") != parts.end();
     if (!parts.is_absolute() && !climbs && path.size() <= maxPath) return;
-    throw InvalidArgs("The path is below the remote: no leading /, no \"..\".");
+    throw InvalidArgs("\"path\" is below the remote: no leading /, no \"..\".");
 }
 
 VariantMap remoteReport(const nlohmann::json& answer) {
