@@ -182,13 +182,14 @@ def is_slow(cell):
     """Only the upload is watched for a stall, which is a setting; other calls of rclone have two minutes. And rclone takes its
     time to give up a destination that is gone, which is the same for every stream and for every copy."""
     if cell.fault == "remote gone":
-        return cell.source not in ("none", "flash") or cell.phase not in ("uploading", "committing")
+        return cell.source not in ("none", "flash") or cell.phase not in ("preprocessing", "committing")
     return cell.fault == "remote hanging" and cell.phase != "uploading"
 
 
 def settings(cell):
-    """So that nothing takes longer than it must; but only what is to hang is given up soon, as a busy machine may be slow."""
-    return SETTINGS | ({"stallWarning": 1, "stallTimeout": 5} if cell.fault == "remote hanging" else {})
+    """So that nothing takes longer than it must. A busy machine is slow, so no stall is seen unless the cell needs one: rclone copies
+    to a destination that is gone until it is ended."""
+    return SETTINGS | ({"stallWarning": 1, "stallTimeout": 5} if cell.fault.startswith("remote ") else {})
 
 
 def pairs(cell):
@@ -369,7 +370,7 @@ def repair(run, cell, remote):
         run.wait()
         (remote.folder / "filler").unlink()
     if cell.fault == "remote gone":
-        holdfast.eventually(lambda: holdfast.unit(run.unit, "LoadState")["LoadState"] == "not-found", 90, f"{run.unit} gone")
+        holdfast.eventually(lambda: holdfast.unit(run.unit, "LoadState")["LoadState"] == "not-found", 150, f"{run.unit} gone")
         remote.comes_back()
         holdfast.sh("systemctl", "restart", "holdfast.service")
 
