@@ -76,7 +76,10 @@ std::string explainSignal(const UnitEnd& end, const ScriptUnit& unit, const Scri
 } // namespace
 
 std::string explainScriptEnd(const UnitEnd& end, const ScriptUnit& unit, const ScriptConfig& config) {
-    if (end.result == "timeout") {
+    // The unit "times out" too if what the script leaves in the background ignores SIGTERM and has to be killed.
+    const bool inTime = end.code == CLD_EXITED && end.ran < unit.timeout;
+    if (end.result == "timeout" && inTime && end.status == 0) return "";
+    if (end.result == "timeout" && !inTime) {
         const bool own = config.timeout && static_cast<USec>(*config.timeout * 1e6) <= unit.timeout;
         return fmt::format("{} was ended: it took longer than {} ({}).", nameOf(config),
                            own ? "its timeout allows" : "preprocessTimeout of the job allows",

@@ -144,6 +144,11 @@ struct BusSystemd::Impl {
         unitEnd.code = code.get<std::int32_t>();
         const auto status = co_await property(path, interface, "ExecMainStatus");
         unitEnd.status = status.get<std::int32_t>();
+        const auto began = co_await property(path, interface, "ExecMainStartTimestampMonotonic");
+        const auto ended = co_await property(path, interface, "ExecMainExitTimestampMonotonic");
+        const auto from = began.get<std::uint64_t>();
+        const auto to = ended.get<std::uint64_t>();
+        if (to > from) unitEnd.ran = to - from;
         co_return unitEnd;
     }
 

@@ -3,6 +3,7 @@
 #include "unit/properties.hpp"
 #include "util/asio.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -29,9 +30,10 @@ class Systemd {
 
 /// How a unit ended, or is ending.
 struct UnitEnd {
-    std::string result; ///< "success", "exit-code", "signal", "timeout", "oom-kill", …: systemd.service(5)
-    int code = 0;       ///< of waitid(2): CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 while the main process lives
-    int status = 0;     ///< exit status or signal
+    std::string result;    ///< "success", "exit-code", "signal", "timeout", "oom-kill", …: systemd.service(5)
+    int code = 0;          ///< of waitid(2): CLD_EXITED, CLD_KILLED, CLD_DUMPED; 0 while the main process lives
+    int status = 0;        ///< exit status or signal
+    std::uint64_t ran = 0; ///< µs for which the main process lived
 };
 
 /// The real one: org.freedesktop.systemd1(5). All calls are asynchronous. Its coroutines must not run any more once it

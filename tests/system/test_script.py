@@ -295,7 +295,7 @@ def test_fork_bomb_is_contained(remote):
 
 def test_script_that_eats_memory_is_ended(remote):
     last = failed(remote, "eaten = []\nwhile True: eaten.append(bytearray(1 << 20))", interpreter="/usr/bin/python3",
-                  limits={"memoryMax": "96M"})
+                  limits={"memoryMax": "384M"})
     assert "memoryMax" in last["Error"], last["Error"]
 
 

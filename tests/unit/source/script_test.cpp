@@ -101,8 +101,8 @@ TEST(Script, EveryEndHasItsSentence) {
     ScriptUnit unit;
     unit.timeout = 5 * usecPerSec;
     unit.fileSizeMax = 4096;
-    const auto explain = [&](const char* result, int code, int status) {
-        return explainScriptEnd({result, code, status}, unit, config);
+    const auto explain = [&](const char* result, int code, int status, USec ran = 0) {
+        return explainScriptEnd({result, code, status, ran}, unit, config);
     };
     EXPECT_EQ(explain("success", CLD_EXITED, 0), "");
     EXPECT_EQ(explain("exit-code", CLD_EXITED, 3), "Script '/x.sh' exited with status 3.");
@@ -111,6 +111,9 @@ TEST(Script, EveryEndHasItsSentence) {
     EXPECT_NE(explain("oom-kill", CLD_KILLED, SIGKILL).find("ran out of memory"), std::string::npos);
     EXPECT_NE(explain("core-dump", CLD_DUMPED, SIGXFSZ).find("larger than 4.0 KiB"), std::string::npos);
     EXPECT_NE(explain("timeout", 0, 0).find("preprocessTimeout of the job allows (5s)"), std::string::npos);
+    EXPECT_NE(explain("timeout", CLD_EXITED, 0, 6 * usecPerSec).find("took longer"), std::string::npos);
+    EXPECT_EQ(explain("timeout", CLD_EXITED, 0, 1 * usecPerSec), "") << "what it left behind had to be killed";
+    EXPECT_EQ(explain("timeout", CLD_EXITED, 3, 1 * usecPerSec), "Script '/x.sh' exited with status 3.");
     config.timeout = 5;
     EXPECT_NE(explain("timeout", 0, 0).find("its timeout allows (5s)"), std::string::npos);
     EXPECT_EQ(explain("resources", 0, 0), "The unit of /x.sh failed: resources.");
