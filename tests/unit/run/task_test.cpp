@@ -9,8 +9,9 @@ namespace holdfast {
 namespace {
 
 Job job() {
-    return parseJob(R"({"name": "nightly", "remoteName": "b2", "destinationPath": "backups", "sourcePath": "/srv",
-                        "limits": {"memoryMax": "1G"}, "drill": {"schedule": "weekly", "maxSize": "2K"}})");
+    return parseJob(
+        std::string(R"({"name": "nightly", "remoteName": "b2", "destinationPath": "backups", "sourcePath": "/srv",
+                        "limits": {"memoryMax": "1G"}, "drill": {"schedule": "weekly", "maxSize": "2K"}})"));
 }
 
 TEST(DrillPlan, KeepsTheWholeJobAndTheTask) {
@@ -34,8 +35,8 @@ TEST(DrillConfig, IsDeepUnlessToldOtherwise) {
 
 TEST(DrillConfig, ProblemsAreNamed) {
     try {
-        parseJob(R"({"name": "nightly", "remoteName": "b2", "sourcePath": "/srv",
-                     "drill": {"schedule": "61 * * * *", "maxSize": "much", "deep": "yes", "shallow": true}})");
+        parseJob(std::string(R"({"name": "nightly", "remoteName": "b2", "sourcePath": "/srv",
+                     "drill": {"schedule": "61 * * * *", "maxSize": "much", "deep": "yes", "shallow": true}})"));
         FAIL();
     } catch (const InvalidJob& invalid) {
         std::vector<std::string> pointers;
