@@ -12,9 +12,8 @@
 #include "source/zfs.hpp"
 #include "source/zfs_base.hpp"
 #include "source/zfs_snapshot.hpp"
-#include "util/error.hpp"
 
-#include <fmt/format.h>
+#include <stdexcept>
 
 namespace holdfast {
 
@@ -30,10 +29,8 @@ std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger&
         return std::make_unique<ScriptSource>(plan, paths, ledger);
     case SourceType::Docker:
         return std::make_unique<DockerSource>(plan, ledger);
-    default:
-        break;
     }
-    throw Error(fmt::format("The {} source is not part of this version.", toString(plan.job.sourceType())));
+    throw std::logic_error("There is no such source.");
 }
 
 bool othersWaitFor(const LedgerEntry& entry) { return entry.kind == kinds::container; }

@@ -668,17 +668,5 @@ TEST(Background, BringsExceptionsBack) {
     EXPECT_THROW(await(background.run([](const Stop&) { throw Error("here"); })), Error);
 }
 
-TEST_F(Flash, OtherSourcesAreRefusedByName) {
-    plan.job.source = ScriptConfig{};
-    try {
-        makeSource(plan, paths, *ledger);
-        FAIL();
-    } catch (const Error& e) {
-        EXPECT_STREQ(e.what(), "The script source is not part of this version.");
-    }
-    plan.job.source = FlashConfig{};
-    EXPECT_NE(makeSource(plan, paths, *ledger), nullptr);
-}
-
 } // namespace
 } // namespace holdfast::testing
