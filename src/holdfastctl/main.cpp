@@ -31,11 +31,17 @@ struct Arguments {
     std::vector<std::string> only;
     bool force = false;
     bool deep = false;
-    std::optional<bool> asDeep;
+    bool shallow = false;
     RunFilter filter;
     std::uint32_t limit = 20;
     std::function<int(Context&)> command;
 };
+
+/// What the user wants instead of what the job says.
+std::optional<bool> deepOf(const Arguments& a) {
+    if (!a.deep && !a.shallow) return std::nullopt;
+    return a.deep;
+}
 
 CLI::App* addCommand(CLI::App& parent, const std::string& name, const std::string& description, Arguments& arguments,
                      std::function<int(Context&)> command) {
@@ -91,11 +97,11 @@ void addRunCommands(CLI::App& app, Arguments& a) {
         ->excludes(follow);
     auto* drill =
         ofJob(add("drill", "Restore the newest backup of a job to scratch, compare it, and remove it", [&](Context& c) {
-            return a.scheduled ? drillScheduled(c, a.name) : drillJob(c, a.name, a.follow, a.asDeep);
+            return a.scheduled ? drillScheduled(c, a.name) : drillJob(c, a.name, a.follow, deepOf(a));
         }));
     auto* followDrill = drill->add_flag("-f,--follow", a.follow, "Show progress until it ends");
-    auto* deep =
-        drill->add_flag("--deep,!--shallow", a.asDeep, "Restore it, or only look at it; instead of what the job says");
+    auto* deep = drill->add_flag("--deep", a.deep, "Restore it, whatever the job says");
+    drill->add_flag("--shallow", a.shallow, "Only look at it, whatever the job says")->excludes(deep);
     drill->add_flag("--scheduled", a.scheduled, "As timers do: start nothing while a drill of the job is under way")
         ->excludes(followDrill)
         ->excludes(deep);

@@ -135,8 +135,10 @@ def test_right_timers_are_not_touched(scheduled):
     since = holdfast.unit(timer("night"), "ActiveEnterTimestampMonotonic", "InvocationID")
     sh("systemctl", "restart", "holdfast.service")
     assert next_run("night") == at(3), "known as soon as the daemon answers"
+    before = holdfast.unit("holdfast.service", "MainPID")
     sh("systemctl", "kill", "--signal=KILL", "holdfast.service")
-    eventually(lambda: holdfast.unit("holdfast.service", "SubState")["SubState"] == "running")
+    eventually(lambda: holdfast.unit("holdfast.service", "MainPID", "SubState")["SubState"] == "running"
+               and holdfast.unit("holdfast.service", "MainPID") != before)
     assert next_run("night") == at(3)
     reload()
     update("other", schedule="daily")

@@ -106,7 +106,7 @@ class Dataset:
 
 
 @pytest.fixture
-def dataset():
+def dataset(pools):
     dataset = Dataset()
     yield dataset
     destroy(dataset.name)
