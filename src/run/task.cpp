@@ -7,6 +7,22 @@
 
 namespace holdfast {
 
+nlohmann::json toJson(const Keep& keep) {
+    return {{"last", keep.last},
+            {"daily", keep.daily},
+            {"weekly", keep.weekly},
+            {"monthly", keep.monthly},
+            {"yearly", keep.yearly}};
+}
+
+Keep keepFromJson(const nlohmann::json& json) {
+    return {.last = json.at("last"),
+            .daily = json.at("daily"),
+            .weekly = json.at("weekly"),
+            .monthly = json.at("monthly"),
+            .yearly = json.at("yearly")};
+}
+
 nlohmann::json toJson(const Task& task) {
     if (const auto* restore = std::get_if<RestoreTask>(&task)) {
         return {{"kind", "restore"},
@@ -17,6 +33,10 @@ nlohmann::json toJson(const Task& task) {
     }
     if (const auto* verify = std::get_if<VerifyTask>(&task)) {
         return {{"kind", "verify"}, {"backup", verify->backup}, {"deep", verify->deep}};
+    }
+    if (const auto* prune = std::get_if<PruneTask>(&task)) return {{"kind", "prune"}, {"keep", toJson(prune->keep)}};
+    if (const auto* janitor = std::get_if<JanitorTask>(&task)) {
+        return {{"kind", "janitor"}, {"names", janitor->names}, {"olderThan", janitor->olderThan}};
     }
     return {{"kind", "backup"}};
 }
@@ -31,6 +51,8 @@ Task taskFromJson(const nlohmann::json& json) {
                            .paths = json.at("paths")};
     }
     if (kind == "verify") return VerifyTask{.backup = json.at("backup"), .deep = json.at("deep")};
+    if (kind == "prune") return PruneTask{.keep = keepFromJson(json.at("keep"))};
+    if (kind == "janitor") return JanitorTask{.names = json.at("names"), .olderThan = json.at("olderThan")};
     throw Error(fmt::format("There is no task \"{}\".", kind));
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include "job/job.hpp"
+#include "util/time.hpp"
+
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,7 +28,22 @@ struct VerifyTask {
     bool deep = false;  ///< reads all of it back; else only looks at sizes, and at the hashes that the remote keeps
 };
 
-using Task = std::variant<BackupTask, RestoreTask, VerifyTask>;
+/// Removes the backups of its job that `keep` does not keep.
+struct PruneTask {
+    Keep keep;
+};
+
+/// Removes what unfinished runs have left at a remote.
+struct JanitorTask {
+    std::vector<std::string> names; ///< of objects and folders, as FindOrphans told of them
+    USec olderThan = 0;             ///< begun before that time
+};
+
+using Task = std::variant<BackupTask, RestoreTask, VerifyTask, PruneTask, JanitorTask>;
+
+nlohmann::json toJson(const Keep& keep);
+/// Throws `nlohmann::json::exception`.
+Keep keepFromJson(const nlohmann::json& json);
 
 nlohmann::json toJson(const Task& task);
 /// Throws `Error` or `nlohmann::json::exception` for what is not a task.
