@@ -116,6 +116,7 @@ std::string conditions(const HistoryFilter& filter) {
     require(filter.since.has_value(), "queuedAt >= :since");
     require(filter.until.has_value(), "queuedAt <= :until");
     require(filter.backupsOnly, "json_extract(entry, '$.kind') IN ('streaming', 'copy')");
+    require(filter.proofsOnly, "json_extract(entry, '$.kind') IN ('verify', 'drill')");
     return where;
 }
 
@@ -286,6 +287,32 @@ std::optional<HistoryEntry> History::lastOfJob(const std::string& job) const {
     auto entries = list({.job = job, .result = {}, .since = {}, .until = {}, .backupsOnly = true}, 1, 0);
     if (entries.empty()) return std::nullopt;
     return std::move(entries.front());
+}
+
+std::vector<std::string> History::provenRuns(const std::string& job) const {
+    HistoryFilter proofs;
+    proofs.job = job;
+    proofs.proofsOnly = true;
+    std::vector<std::string> runs;
+    for (const auto& entry : list(proofs, maxPage, 0)) {
+        const auto& metadata = entry.result.last.metadata;
+        const auto proven = metadata.is_object() ? metadata.value("provenRun", "") : "";
+        const bool known = std::find(runs.begin(), runs.end(), proven) != runs.end();
+        if (!proven.empty() && !known) runs.push_back(proven);
+    }
+    return runs;
+}
+
+std::vector<HistoryEntry> History::withIdPart(const std::string& idPart) const {
+    return impl_->with([&] {
+        SQLite::Statement query(*impl_->database,
+                                fmt::format("SELECT {} FROM run WHERE id >= ? AND id < ? LIMIT {}", columns, maxPage));
+        query.bind(1, idPart);
+        query.bind(2, idPart + "g"); // follows every hexadecimal digit
+        std::vector<HistoryEntry> entries;
+        while (query.executeStep()) entries.push_back(readEntry(query));
+        return entries;
+    });
 }
 
 std::uint32_t History::prune(const Retention& retention, std::uint32_t batch) {

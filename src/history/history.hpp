@@ -33,6 +33,7 @@ struct HistoryFilter {
     std::optional<USec> since; ///< of queuedAt
     std::optional<USec> until;
     bool backupsOnly = false; ///< no restores, no verifications
+    bool proofsOnly = false;  ///< only runs that read backups back
 };
 
 /// What is kept. 0 stands for no limit.
@@ -58,6 +59,10 @@ class History {
     /// Newest first; at most 1000 a call.
     [[nodiscard]] std::vector<HistoryEntry> list(const HistoryFilter& filter, std::uint32_t limit,
                                                  std::uint32_t offset) const;
+    /// Backups of the job that runs in the history have read back whole.
+    [[nodiscard]] std::vector<std::string> provenRuns(const std::string& job) const;
+    /// Whose id begins so, of at most 1000.
+    [[nodiscard]] std::vector<HistoryEntry> withIdPart(const std::string& idPart) const;
     /// The last backup of the job, however it ended.
     [[nodiscard]] std::optional<HistoryEntry> lastOfJob(const std::string& job) const;
 

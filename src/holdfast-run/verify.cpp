@@ -45,6 +45,29 @@ std::uint64_t sizeOf(const Backups& backups) {
     return size;
 }
 
+/// No links, if one of them is missing.
+Backups chainIfWhole(const std::vector<StoredBackup>& backups, const StoredBackup& backup) {
+    try {
+        return chainOf(backups, backup);
+    } catch (const Error&) {
+        return {};
+    }
+}
+
+/// The newest that is whole, with all that it builds on; `failed` has those of `wanted` that are not.
+std::string newestWhole(const std::vector<StoredBackup>& backups, const Backups& wanted, const Backups& failed) {
+    const StoredBackup* newest = nullptr;
+    for (const auto* backup : wanted) {
+        if (!backup->manifest || (newest && newest->manifest->startedAt >= backup->manifest->startedAt)) continue;
+        const auto isWhole = [&](const StoredBackup* link) {
+            return std::find(failed.begin(), failed.end(), link) == failed.end();
+        };
+        const auto chain = chainIfWhole(backups, *backup);
+        if (!chain.empty() && std::all_of(chain.begin(), chain.end(), isWhole)) newest = backup;
+    }
+    return newest ? newest->manifest->run : "";
+}
+
 /// What reads a stream and knows whether it is one. Where ZFS has no such program, hash and size must do.
 std::vector<std::string> readerOf(const Manifest& manifest) {
     if (manifest.stream->format == "tar") return {"tar", "--list", "--file=-"};
@@ -140,17 +163,22 @@ awaitable<void> verify(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
     Verifier verifier(rclone, plan, paths, reporter, limiter);
     co_await verifier.begin(sizeOf(wanted));
     std::vector<std::string> problems;
+    Backups failed;
     for (const auto* backup : wanted) {
         auto checking = verifier.check(backups, *backup);
         const auto failure = co_await caught(std::move(checking));
         const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
         if (toldToStop) co_return;
         if (!failure) continue;
+        failed.push_back(backup);
         problems.push_back(fmt::format("{}: {}", backup->manifestName, sentenceOf(failure)));
         logError(problems.back());
     }
 
-    if (std::get<VerifyTask>(plan.task).deep) reporter.streamEnded();
+    if (std::get<VerifyTask>(plan.task).deep) {
+        reporter.streamEnded();
+        reporter.metadata({{"provenRun", newestWhole(backups, wanted, failed)}});
+    }
     reporter.metadata({{"backupsVerified", wanted.size()}, {"problems", problems}});
     if (problems.empty()) co_return;
     throw Error(fmt::format("{} of {} backups cannot be restored as they are. {}", problems.size(), wanted.size(),

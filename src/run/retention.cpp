@@ -25,7 +25,7 @@ std::string periodOf(USec time, const char* format) {
 
 class Judge {
   public:
-    Judge(const std::vector<Version>& versions) : versions_(versions), reasons_(versions.size()) {
+    explicit Judge(const std::vector<Version>& versions) : versions_(versions), reasons_(versions.size()) {
         for (std::size_t i = 0; i < versions.size(); ++i) {
             if (versions[i].leftAlone.empty())
                 own_.push_back(i);
@@ -113,10 +113,11 @@ class Judge {
 } // namespace
 
 std::vector<Verdict> judge(const Keep& keep, const std::vector<Version>& versions,
-                           const std::vector<std::string>& provenRuns) {
+                           const std::vector<std::string>& provenRuns, const std::string& justMade) {
     Judge judge(versions);
     judge.keepNewest();
     judge.keepNewestOf(provenRuns, "newest proven");
+    judge.keepNewestOf({justMade}, "just made");
     judge.keepLast(keep.last);
     judge.keepPeriods(keep.daily, "daily", "%Y-%m-%d");
     judge.keepPeriods(keep.weekly, "weekly", "%G-W%V");

@@ -28,9 +28,10 @@ struct Verdict {
 };
 
 /// Which of a folder's backups stay, in the order of `versions`, which is newest first, those without a run last.
-/// Beside what the rules keep, there stay: the newest; the newest of `provenRuns`; and what any that stays builds on,
+/// Beside what the rules keep, there stay: the newest; the newest of `provenRuns`; that of the run `justMade`, which
+/// is not the newest where a clock was set back; and what any that stays builds on,
 /// or may build on as far as it cannot be read. Pure.
 std::vector<Verdict> judge(const Keep& keep, const std::vector<Version>& versions,
-                           const std::vector<std::string>& provenRuns);
+                           const std::vector<std::string>& provenRuns, const std::string& justMade = {});
 
 } // namespace holdfast

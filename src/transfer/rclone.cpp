@@ -83,6 +83,19 @@ nlohmann::json parseAnswer(const std::string& text, const std::string& doing) {
     return json;
 }
 
+std::vector<FolderEntry> entriesIn(const ChildOutput& answer, const std::string& folder) {
+    std::vector<FolderEntry> entries;
+    if (notFound(answer.status)) return entries;
+    const auto doing = fmt::format("list {}", folder);
+    if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
+    for (const auto& entry : parseAnswer(answer.out, doing)) {
+        const auto size = entry.value("Size", std::int64_t{-1}); // -1: the remote does not tell
+        entries.push_back({entry.at("Name").get<std::string>(), size < 0 ? 0 : static_cast<std::uint64_t>(size),
+                           entry.value("IsDir", false)});
+    }
+    return entries;
+}
+
 } // namespace
 
 TransferError rcloneFailure(const std::string& doing, const ExitStatus& status, const std::string& errorTail) {
@@ -154,15 +167,12 @@ awaitable<std::vector<FolderEntry>> Rclone::list(std::string folder, std::string
     const auto answer = co_await ask(
         arguments("lsjson", "--files-only", "--no-modtime", "--no-mimetype", "--include", "/" + pattern, "--", folder),
         askDeadline);
-    std::vector<FolderEntry> files;
-    if (notFound(answer.status)) co_return files;
-    const auto doing = fmt::format("list {}", folder);
-    if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
-    for (const auto& file : parseAnswer(answer.out, doing)) {
-        const auto size = file.value("Size", std::int64_t{-1}); // -1: the remote does not tell
-        files.push_back({file.at("Name").get<std::string>(), size < 0 ? 0 : static_cast<std::uint64_t>(size)});
-    }
-    co_return files;
+    co_return entriesIn(answer, folder);
+}
+
+awaitable<std::vector<FolderEntry>> Rclone::entries(std::string folder) const {
+    const auto answer = co_await ask(arguments("lsjson", "--no-modtime", "--no-mimetype", "--", folder), askDeadline);
+    co_return entriesIn(answer, folder);
 }
 
 awaitable<std::string> Rclone::fetch(std::string folder, std::vector<std::string> names,

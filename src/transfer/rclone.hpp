@@ -42,10 +42,11 @@ struct RemoteObject {
     std::optional<std::string> hash; ///< of the kind that was asked for, if the remote has it
 };
 
-/// A file in a folder of a remote.
+/// A file in a folder of a remote, or a folder in it.
 struct FolderEntry {
     std::string name;
     std::uint64_t size = 0;
+    bool folder = false;
 };
 
 /// The rclone program, with one configuration file. Objects are named "remote:path". Secrets stay in that file: nothing
@@ -64,6 +65,8 @@ class Rclone {
                                                 std::chrono::microseconds deadline) const;
     /// The files in a folder, not below it, whose names match rclone's pattern; none if there is no such folder.
     awaitable<std::vector<FolderEntry>> list(std::string folder, std::string pattern) const;
+    /// All that lies in a folder, not below it; nothing if there is no such folder.
+    awaitable<std::vector<FolderEntry>> entries(std::string folder) const;
     /// Fetches small files of a folder, by name, into a local one. Some that could not be read do not keep the others
     /// from being fetched: returns rclone's last words on those, in a sentence; throws if none came.
     awaitable<std::string> fetch(std::string folder, std::vector<std::string> names, std::filesystem::path to) const;

@@ -4,6 +4,7 @@
 #include "util/file.hpp"
 #include "util/id.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -79,6 +80,41 @@ std::vector<std::string> ids(const std::vector<HistoryEntry>& entries) {
 }
 
 } // namespace
+
+TEST_F(HistoryTest, TellsWhichBackupsWereReadBack) {
+    auto history = open();
+    const auto record = [&](const std::string& job, const std::string& kind, const nlohmann::json& metadata) {
+        auto e = entry(job, 1);
+        e.kind = kind;
+        e.result.last.metadata = metadata;
+        history.record(e);
+    };
+    record("nightly", "verify", {{"provenRun", "aa"}});
+    record("nightly", "drill", {{"provenRun", "bb"}});
+    record("nightly", "verify", {{"provenRun", "aa"}});
+    record("nightly", "verify", {{"provenRun", ""}});
+    record("nightly", "verify", {{"backupsVerified", 1}});
+    record("nightly", "streaming", {{"provenRun", "cc"}});
+    record("other", "verify", {{"provenRun", "dd"}});
+    auto proven = history.provenRuns("nightly");
+    std::sort(proven.begin(), proven.end());
+    EXPECT_EQ(proven, (std::vector<std::string>{"aa", "bb"}));
+}
+
+TEST_F(HistoryTest, FindsRunsByTheBeginningOfTheirIds) {
+    auto history = open();
+    std::vector<HistoryEntry> entries{entry("a", 1), entry("b", 2), entry("c", 3)};
+    entries[0].id = std::string(32, 'f');
+    entries[1].id = std::string(8, 'f') + std::string(24, '0');
+    entries[2].id = std::string(7, 'f') + std::string(25, '0');
+    for (auto& e : entries) {
+        e.result.id = e.id;
+        history.record(e);
+    }
+    EXPECT_EQ(history.withIdPart(std::string(8, 'f')).size(), 2U);
+    EXPECT_EQ(history.withIdPart(std::string(7, 'f')).size(), 3U);
+    EXPECT_TRUE(history.withIdPart("ab").empty());
+}
 
 TEST_F(HistoryTest, KeepsEverythingAcrossRestarts) {
     const auto e = entry("nightly", 1000);

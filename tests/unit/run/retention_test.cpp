@@ -192,6 +192,16 @@ TEST(Retention, newestProvenStays) {
     EXPECT_EQ(result.why("b"), "newest proven");
 }
 
+TEST(Retention, whatTheRunHasMadeStaysThoughAClockWasSetBack) {
+    const std::vector<Version> versions{version("c", "2030-01-01 03:00"), version("b", "2026-11-20 03:00", "a"),
+                                        version("a", "2026-11-19 03:00"), version("d", "2026-11-18 03:00")};
+    const auto verdicts = judge(last(1), versions, {}, "b");
+    EXPECT_EQ(verdicts[0].why, "newest, one of the last 1");
+    EXPECT_EQ(verdicts[1].why, "just made");
+    EXPECT_EQ(verdicts[2].why, "base of b");
+    EXPECT_FALSE(verdicts[3].stays);
+}
+
 TEST(Retention, provenIncrementKeepsItsChain) {
     EXPECT_EQ(judged(last(1),
                      {version("full", "2026-11-01 03:00"), version("one", "2026-11-02 03:00", "full"),
