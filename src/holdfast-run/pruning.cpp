@@ -46,7 +46,8 @@ awaitable<void> prune(const Plan& plan, const Keep& keep, const Paths& paths, Le
     const Rclone rclone(plan.settings.rcloneConfig);
     reporter.phase("pruning");
     const auto backups = co_await backupsOfPlan(rclone, plan, paths, ledger);
-    const auto verdicts = judge(keep, versionsOf(backups, {plan.job.name, plan.host}), plan.provenRuns);
+    const std::string justMade = plan.backsUp() ? plan.id : "";
+    const auto verdicts = judge(keep, versionsOf(backups, {plan.job.name, plan.host}), plan.provenRuns, justMade);
 
     std::vector<std::string> pruned;
     reporter.metadata({{"pruned", pruned}});
