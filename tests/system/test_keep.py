@@ -11,7 +11,7 @@ import pytest
 from test_ctl import ctl, ctl_json
 from test_plain import plain_job, tree  # noqa: F401
 from test_restore_zfs import chain  # noqa: F401
-from zpools import dataset, needed as zpools_needed, pools  # noqa: F401
+from zpools import dataset, needed, pools  # noqa: F401
 
 
 def keeping(remote, repository, **rules):
@@ -108,7 +108,8 @@ def test_backup_is_none_the_worse_for_what_cannot_be_removed(remote, repository)
     assert runs_at(remote) == {third["Id"]} and len(third["Metadata"]["pruned"]) == 2
 
 
-@zpools_needed
+@needed[0]
+@needed[1]
 def test_chain_stays_whole_and_goes_whole(remote, dataset, chain):  # noqa: F811
     _, manifests = chain
     job = manifests[0]["job"]
