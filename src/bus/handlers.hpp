@@ -3,6 +3,7 @@
 #include "bus/backup_requests.hpp"
 #include "bus/job_requests.hpp"
 #include "bus/remote_requests.hpp"
+#include "bus/retention_requests.hpp"
 #include "bus/run_requests.hpp"
 #include "bus/services.hpp"
 
@@ -20,6 +21,7 @@ struct Handlers {
     RunRequests& runs;
     RemoteRequests& remotes;
     BackupRequests& backups;
+    RetentionRequests& retention;
 };
 
 } // namespace holdfast

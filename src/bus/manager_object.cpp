@@ -124,6 +124,29 @@ void ManagerObject::Verify(sdbus::Result<std::string, sdbus::ObjectPath>&& resul
         "Verify");
 }
 
+void ManagerObject::PreviewPrune(sdbus::Result<std::vector<VariantMap>>&& result, std::string job, VariantMap options) {
+    serveCall(std::move(result), handlers_.retention.previewPrune(caller(), std::move(job), std::move(options)),
+              "PreviewPrune");
+}
+
+void ManagerObject::Prune(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string job, VariantMap options) {
+    serveCall(std::move(result), handlers_.retention.prune(caller(), std::move(job), std::move(options)), "Prune");
+}
+
+void ManagerObject::FindOrphans(sdbus::Result<std::vector<VariantMap>>&& result, std::string remote, std::string path,
+                                VariantMap options) {
+    serveCall(std::move(result),
+              handlers_.retention.findOrphans(caller(), std::move(remote), std::move(path), std::move(options)),
+              "FindOrphans");
+}
+
+void ManagerObject::RemoveOrphans(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote,
+                                  std::string path, VariantMap options) {
+    serveCall(std::move(result),
+              handlers_.retention.removeOrphans(caller(), std::move(remote), std::move(path), std::move(options)),
+              "RemoveOrphans");
+}
+
 void ManagerObject::Reload(sdbus::Result<>&& result, VariantMap options) {
     serveCall(std::move(result), handlers_.jobs.reload(caller(), std::move(options)), "Reload");
 }

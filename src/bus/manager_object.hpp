@@ -51,6 +51,12 @@ class ManagerObject final
                  std::string backup, std::string target, VariantMap options) override;
     void Verify(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote, std::string path,
                 std::string backup, VariantMap options) override;
+    void PreviewPrune(sdbus::Result<std::vector<VariantMap>>&& result, std::string job, VariantMap options) override;
+    void Prune(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string job, VariantMap options) override;
+    void FindOrphans(sdbus::Result<std::vector<VariantMap>>&& result, std::string remote, std::string path,
+                     VariantMap options) override;
+    void RemoveOrphans(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote, std::string path,
+                       VariantMap options) override;
     void Reload(sdbus::Result<>&& result, VariantMap options) override;
 
     std::string Version() override;

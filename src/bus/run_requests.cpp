@@ -90,7 +90,9 @@ Reply<std::string, sdbus::ObjectPath> RunRequests::start(Caller caller, std::str
     const std::uint32_t uid = co_await services_.polkit.authorize(caller, action::runJob, detailsOf(asked));
     requireUnchanged(services_.jobs, asked);
     if (scheduled) requireIdle(services_.dispatcher, job);
-    const Run& run = services_.dispatcher.enqueue(planRun(asked, services_.settings, uid));
+    Plan plan = planRun(asked, services_.settings, uid);
+    if (asked.keep) plan.provenRuns = services_.history.provenRuns(job);
+    const Run& run = services_.dispatcher.enqueue(std::move(plan));
     co_return std::tuple{run.plan.id, runPath(run.plan.id)};
 }
 

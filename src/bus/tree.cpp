@@ -27,9 +27,9 @@ JobFuture futureOf(const Services& services, const std::string& job) {
 
 Tree::Tree(asio::io_context& io, sdbus::IConnection& connection, Services& services)
     : services_(services), jobRequests_(services, [this] { syncJobs(); }), runRequests_(services),
-      remoteRequests_(services),
-      backupRequests_(services), handlers_{io,           connection,      services,       jobRequests_,
-                                           runRequests_, remoteRequests_, backupRequests_},
+      remoteRequests_(services), backupRequests_(services),
+      retentionRequests_(services), handlers_{io,           connection,      services,        jobRequests_,
+                                              runRequests_, remoteRequests_, backupRequests_, retentionRequests_},
       manager_(handlers_) {
     syncJobs();
     for (const auto& [id, run] : services_.dispatcher.runs()) showRun(run);

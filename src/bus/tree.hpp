@@ -43,6 +43,7 @@ class Tree final : public RunObserver {
     RunRequests runRequests_;
     RemoteRequests remoteRequests_;
     BackupRequests backupRequests_;
+    RetentionRequests retentionRequests_;
     Handlers handlers_;
     ManagerObject manager_;
     std::map<std::string, std::shared_ptr<JobObject>> jobs_;

@@ -19,7 +19,7 @@ namespace holdfast {
 namespace {
 
 constexpr int busyTimeoutMs = 5000;
-constexpr int schemaVersion = 3;
+constexpr int schemaVersion = 4;
 constexpr std::uint32_t maxPage = 1000;
 
 /// A larger database is not read through when it is opened: what is wrong with it shows when it is met.
@@ -51,6 +51,13 @@ constexpr std::array migrations = {
         result     TEXT NOT NULL,
         finishedAt INTEGER NOT NULL,
         PRIMARY KEY (job, place, kind)
+    ) WITHOUT ROWID;
+)",
+    R"(
+    CREATE TABLE proof (
+        job    TEXT NOT NULL,
+        backup TEXT NOT NULL,
+        PRIMARY KEY (job, backup)
     ) WITHOUT ROWID;
 )"};
 
@@ -220,8 +227,20 @@ struct History::Impl {
         SQLite::Transaction transaction(*database);
         insertRun(entry);
         if (entry.kind == drillKind) remember(entry, drillKind);
-        if (proves(entry)) remember(entry, proofKind);
+        if (provesNewest(entry)) remember(entry, proofKind);
+        insertProof(entry);
         transaction.commit();
+    }
+
+    /// A run that failed may have read some backups back whole nevertheless.
+    void insertProof(const HistoryEntry& entry) const {
+        const auto& metadata = entry.result.last.metadata;
+        const auto proven = metadata.is_object() ? metadata.value("proves", "") : "";
+        if (proven.empty()) return;
+        SQLite::Statement insert(*database, "INSERT OR IGNORE INTO proof (job, backup) VALUES (?, ?)");
+        insert.bind(1, entry.job);
+        insert.bind(2, proven);
+        insert.exec();
     }
 
     void remember(const HistoryEntry& entry, const char* kind) const {
@@ -351,8 +370,32 @@ std::optional<Milestone> History::lastProof(const std::string& job, const std::s
     return impl_->with([&] { return impl_->milestone(job, place, proofKind); });
 }
 
-bool proves(const HistoryEntry& entry) {
-    return entry.result.result == "done" && entry.result.last.metadata.contains("proves");
+std::vector<std::string> History::provenRuns(const std::string& job) const {
+    return impl_->with([&] {
+        SQLite::Statement query(*impl_->database,
+                                fmt::format("SELECT backup FROM proof WHERE job = ? LIMIT {}", maxPage));
+        query.bind(1, job);
+        std::vector<std::string> runs;
+        while (query.executeStep()) runs.push_back(query.getColumn(0).getString());
+        return runs;
+    });
+}
+
+std::vector<HistoryEntry> History::withIdPart(const std::string& idPart) const {
+    return impl_->with([&] {
+        SQLite::Statement query(*impl_->database,
+                                fmt::format("SELECT {} FROM run WHERE id >= ? AND id < ? LIMIT {}", columns, maxPage));
+        query.bind(1, idPart);
+        query.bind(2, idPart + "g"); // follows every hexadecimal digit
+        std::vector<HistoryEntry> entries;
+        while (query.executeStep()) entries.push_back(readEntry(query));
+        return entries;
+    });
+}
+
+bool provesNewest(const HistoryEntry& entry) {
+    const auto& metadata = entry.result.last.metadata;
+    return entry.result.result == "done" && metadata.is_object() && metadata.value("provesNewest", false);
 }
 
 std::uint32_t History::prune(const Retention& retention, std::uint32_t batch) {

@@ -44,7 +44,7 @@ struct Milestone {
 
 /// Whether the run has read the job's newest backup back, with all that it hangs on: a deep drill or verification that
 /// was done, of a backup that was the newest then.
-bool proves(const HistoryEntry& entry);
+bool provesNewest(const HistoryEntry& entry);
 
 /// What is kept. 0 stands for no limit.
 struct Retention {
@@ -69,6 +69,10 @@ class History {
     /// Newest first; at most 1000 a call.
     [[nodiscard]] std::vector<HistoryEntry> list(const HistoryFilter& filter, std::uint32_t limit,
                                                  std::uint32_t offset) const;
+    /// Backups of the job that were read back whole, at most 1000. Outlives the runs that tell of it.
+    [[nodiscard]] std::vector<std::string> provenRuns(const std::string& job) const;
+    /// Whose id begins so, of at most 1000.
+    [[nodiscard]] std::vector<HistoryEntry> withIdPart(const std::string& idPart) const;
     /// The last backup of the job, however it ended.
     [[nodiscard]] std::optional<HistoryEntry> lastOfJob(const std::string& job) const;
     /// The last backup of the job that was done.

@@ -1,6 +1,7 @@
 #include "backup.hpp"
 
 #include "attempts.hpp"
+#include "pruning.hpp"
 #include "upload.hpp"
 
 #include "transfer/undo.hpp"
@@ -97,6 +98,7 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
     const auto version = co_await rclone.version();
     identify(manifest, plan, *source, version);
     co_await commit(rclone, plan, ledger, manifest);
+    co_await pruneAfterBackup(plan, paths, ledger, reporter);
 }
 
 } // namespace holdfast

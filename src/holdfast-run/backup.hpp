@@ -10,7 +10,8 @@
 
 namespace holdfast {
 
-/// One backup from the plan to the commit point, in the order in which it happens. Everything that must be undone is in
+/// One backup from the plan to the commit point, and the removal of those that it makes superfluous, in the order in
+/// which it happens. Everything that must be undone is in
 /// the ledger when it throws.
 awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter, RateLimiter& limiter);
 

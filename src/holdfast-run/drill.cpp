@@ -75,7 +75,7 @@ awaitable<void> drill(const Plan& plan, const Paths& paths, Ledger& ledger, Repo
     auto place = target->place();
     auto findings = co_await inspect(std::move(place), manifest);
     reporter.metadata(findings);
-    reporter.metadata({{"proves", manifest.run}});
+    reporter.metadata({{"proves", manifest.run}, {"provesNewest", true}});
 }
 
 } // namespace holdfast

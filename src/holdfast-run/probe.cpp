@@ -1,7 +1,9 @@
 #include "probe.hpp"
 
 #include "backups_probe.hpp"
+#include "janitor.hpp"
 #include "live_rules.hpp"
+#include "pruning.hpp"
 
 #include "transfer/rclone.hpp"
 #include "util/error.hpp"
@@ -82,6 +84,20 @@ awaitable<nlohmann::json> backups(Rclone rclone, nlohmann::json request, std::fi
     co_return co_await listBackups(rclone, std::move(request), std::move(scratch));
 }
 
+awaitable<nlohmann::json> prunable(Rclone rclone, nlohmann::json request, std::filesystem::path scratch) {
+    const auto name = request.at("remote").get<std::string>();
+    const auto known = co_await rclone.remotes();
+    if (!known.contains(name)) co_return noSuchRemote(name);
+    co_return co_await previewPrune(rclone, std::move(request), std::move(scratch));
+}
+
+awaitable<nlohmann::json> orphans(Rclone rclone, nlohmann::json request) {
+    const auto name = request.at("remote").get<std::string>();
+    const auto known = co_await rclone.remotes();
+    if (!known.contains(name)) co_return noSuchRemote(name);
+    co_return co_await findOrphans(rclone, std::move(request));
+}
+
 awaitable<nlohmann::json> answerTo(nlohmann::json request, std::filesystem::path folder) {
     const Rclone rclone(request.at("rcloneConfig").get<std::string>());
     const auto ask = request.at("ask").get<std::string>();
@@ -89,6 +105,8 @@ awaitable<nlohmann::json> answerTo(nlohmann::json request, std::filesystem::path
     if (ask == "remotes") co_return co_await remotes(rclone);
     if (ask == "remote") co_return co_await remote(rclone, request);
     if (ask == "backups") co_return co_await backups(rclone, request, folder / "manifests");
+    if (ask == "prune") co_return co_await prunable(rclone, request, folder / "manifests");
+    if (ask == "orphans") co_return co_await orphans(rclone, request);
     throw Error(fmt::format("Unknown question \"{}\".", ask));
 }
 

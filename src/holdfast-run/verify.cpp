@@ -43,6 +43,30 @@ std::uint64_t sizeOf(const VerifiedBackups& backups) {
     return size;
 }
 
+/// No links, if one of them is missing.
+VerifiedBackups chainIfWhole(const std::vector<StoredBackup>& backups, const StoredBackup& backup) {
+    try {
+        return chainOf(backups, backup);
+    } catch (const Error&) {
+        return {};
+    }
+}
+
+/// The newest that is whole, with all that it builds on; `failed` has those of `wanted` that are not.
+std::string newestWhole(const std::vector<StoredBackup>& backups, const VerifiedBackups& wanted,
+                        const VerifiedBackups& failed) {
+    const StoredBackup* newest = nullptr;
+    for (const auto* backup : wanted) {
+        if (!backup->manifest || (newest && newest->manifest->startedAt >= backup->manifest->startedAt)) continue;
+        const auto isWhole = [&](const StoredBackup* link) {
+            return std::find(failed.begin(), failed.end(), link) == failed.end();
+        };
+        const auto chain = chainIfWhole(backups, *backup);
+        if (!chain.empty() && std::all_of(chain.begin(), chain.end(), isWhole)) newest = backup;
+    }
+    return newest ? newest->manifest->run : "";
+}
+
 /// What reads a stream and knows whether it is one. Where ZFS has no such program, hash and size must do.
 std::vector<std::string> readerOf(const Manifest& manifest) {
     if (manifest.stream->format == "tar") return {"tar", "--list", "--file=-"};
@@ -126,16 +150,14 @@ std::string sentenceOf(const std::exception_ptr& failure) {
     }
 }
 
-/// Whether the job's newest backup is among those that were looked at, with all that it hangs on.
-std::string provenRun(const std::vector<StoredBackup>& backups, const VerifiedBackups& looked, const std::string& job) {
-    const StoredBackup* newest = nullptr;
+/// The run that made the job's newest backup; empty if that is one that cannot be used.
+std::string newestOf(const std::vector<StoredBackup>& backups, const std::string& job) {
     try {
-        newest = newestOfJob(backups, job);
+        const auto* newest = newestOfJob(backups, job);
+        return newest ? newest->manifest->run : "";
     } catch (const Error&) {
-        return {}; // it is one that cannot be used, and was not asked for
+        return "";
     }
-    const bool there = newest != nullptr && std::find(looked.begin(), looked.end(), newest) != looked.end();
-    return there ? newest->manifest->run : std::string();
 }
 
 } // namespace
@@ -144,17 +166,21 @@ awaitable<void> verifyBackups(Verification all, VerifiedBackups wanted, bool dee
     Verifier verifier(all.rclone, all.plan, all.paths, all.reporter, all.limiter, deep);
     co_await verifier.begin(sizeOf(wanted));
     std::vector<std::string> problems;
+    VerifiedBackups failed;
     for (const auto* backup : wanted) {
         auto checking = verifier.check(all.backups, *backup);
         const auto failure = co_await caught(std::move(checking));
         const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
         if (toldToStop) co_return;
         if (!failure) continue;
+        failed.push_back(backup);
         problems.push_back(fmt::format("{}: {}", backup->manifestName, sentenceOf(failure)));
         logError(problems.back());
     }
 
     if (deep) all.reporter.streamEnded();
+    if (const auto whole = newestWhole(all.backups, wanted, failed); deep && !whole.empty())
+        all.reporter.metadata({{"proves", whole}, {"provesNewest", whole == newestOf(all.backups, all.plan.job.name)}});
     all.reporter.metadata({{"backupsVerified", wanted.size()}, {"problems", problems}});
     if (problems.empty()) co_return;
     throw Error(fmt::format("{} of {} backups cannot be restored as they are. {}", problems.size(), wanted.size(),
@@ -171,8 +197,6 @@ awaitable<void> verify(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
 
     const Verification all{plan, paths, rclone, backups, reporter, limiter};
     co_await verifyBackups(all, wanted, deep);
-    const auto proven = provenRun(backups, wanted, plan.job.name);
-    if (deep && !proven.empty()) reporter.metadata({{"proves", proven}});
 }
 
 } // namespace holdfast

@@ -2,7 +2,9 @@
 
 #include "backup.hpp"
 #include "drill.hpp"
+#include "janitor.hpp"
 #include "limits_file.hpp"
+#include "pruning.hpp"
 #include "reporter.hpp"
 #include "restore.hpp"
 #include "settle.hpp"
@@ -49,6 +51,8 @@ awaitable<void> perform(const Plan& plan, const Paths& paths, Ledger& ledger, Re
     if (std::holds_alternative<RestoreTask>(plan.task)) return restore(plan, paths, ledger, reporter, limiter);
     if (std::holds_alternative<VerifyTask>(plan.task)) return verify(plan, paths, ledger, reporter, limiter);
     if (plan.drills()) return drill(plan, paths, ledger, reporter, limiter);
+    if (const auto* task = std::get_if<PruneTask>(&plan.task)) return prune(plan, task->keep, paths, ledger, reporter);
+    if (std::holds_alternative<JanitorTask>(plan.task)) return removeOrphans(plan, paths, reporter);
     return backUp(plan, paths, ledger, reporter, limiter);
 }
 

@@ -134,6 +134,8 @@ std::vector<BackupPlace> placesOfJobs(Client& client) {
     return places;
 }
 
+} // namespace
+
 int showStarted(Context& context, const StartedRun& run, bool follow, const std::string& what) {
     if (follow) return followRun(context, run.id);
     if (context.out.json()) {
@@ -147,8 +149,6 @@ int showStarted(Context& context, const StartedRun& run, bool follow, const std:
     }
     return exitWith::done;
 }
-
-} // namespace
 
 int listBackups(Context& context, const std::string& job, const std::optional<BackupPlace>& place) {
     std::vector<BackupPlace> places;

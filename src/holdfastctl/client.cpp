@@ -205,6 +205,36 @@ StartedRun Client::verify(const BackupPlace& place, const std::string& backup, c
     return {id, path};
 }
 
+std::vector<json> Client::previewPrune(const std::string& job) {
+    const auto [rows] = call<std::vector<VariantMap>>(Takes::Authorization, managerPath, managerInterface,
+                                                      "PreviewPrune", job, noOptions);
+    std::vector<json> backups;
+    for (const auto& row : rows) backups.push_back(toJson(row));
+    return backups;
+}
+
+StartedRun Client::prune(const std::string& job) {
+    const auto [id, path] = call<std::string, sdbus::ObjectPath>(Takes::Authorization, managerPath, managerInterface,
+                                                                 "Prune", job, noOptions);
+    return {id, path};
+}
+
+std::vector<json> Client::findOrphans(const BackupPlace& place, bool anyRun) {
+    const VariantMap options{{"anyRun", sdbus::Variant(anyRun)}};
+    const auto [rows] = call<std::vector<VariantMap>>(Takes::Authorization, managerPath, managerInterface,
+                                                      "FindOrphans", place.remote, place.path, options);
+    std::vector<json> orphans;
+    for (const auto& row : rows) orphans.push_back(toJson(row));
+    return orphans;
+}
+
+StartedRun Client::removeOrphans(const BackupPlace& place, bool anyRun) {
+    const VariantMap options{{"anyRun", sdbus::Variant(anyRun)}};
+    const auto [id, path] = call<std::string, sdbus::ObjectPath>(Takes::Authorization, managerPath, managerInterface,
+                                                                 "RemoveOrphans", place.remote, place.path, options);
+    return {id, path};
+}
+
 void Client::reload() { call<>(Takes::Authorization, managerPath, managerInterface, "Reload", noOptions); }
 
 json Client::managerProperties() { return properties(managerPath, managerInterface); }

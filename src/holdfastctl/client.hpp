@@ -92,6 +92,13 @@ class Client {
     /// Of one backup, or of all of a job's.
     StartedRun verify(const BackupPlace& place, const std::string& backup, const std::string& job, bool deep);
 
+    /// Every backup of the job, and whether it would stay.
+    std::vector<nlohmann::json> previewPrune(const std::string& job);
+    StartedRun prune(const std::string& job);
+    /// `anyRun`: also of runs that this machine does not know.
+    std::vector<nlohmann::json> findOrphans(const BackupPlace& place, bool anyRun);
+    StartedRun removeOrphans(const BackupPlace& place, bool anyRun);
+
     void reload();
     nlohmann::json managerProperties();
 

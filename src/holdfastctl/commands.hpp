@@ -60,6 +60,16 @@ int restoreBackup(Context& context, const std::string& which, const std::string&
 int verifyBackups(Context& context, const std::string& which, const std::optional<BackupPlace>& place, bool deep,
                   bool follow);
 
+// retention.cpp
+/// Says what would go, and why; `now`: removes it.
+int pruneJob(Context& context, const std::string& job, bool now, bool follow);
+/// Says what runs have left that is no backup; `remove`: removes it. `anyRun`: also of runs that this machine does not
+/// know.
+int tidyUp(Context& context, const BackupPlace& place, bool remove, bool anyRun, bool follow);
+
+/// Tells of a run that has been started or, with `follow`, shows it until it ends. `what` begins a sentence.
+int showStarted(Context& context, const StartedRun& run, bool follow, const std::string& what);
+
 /// The id of the run that a person means: an id, the name of a job (its last run), or the beginning of one id. Throws
 /// `Error`.
 std::string resolveRun(Client& client, const std::string& which);

@@ -32,6 +32,10 @@ struct Arguments {
     bool force = false;
     bool deep = false;
     bool shallow = false;
+    bool dryRun = false;
+    bool now = false;
+    bool remove = false;
+    bool anyRun = false;
     RunFilter filter;
     std::uint32_t limit = 20;
     std::function<int(Context&)> command;
@@ -159,6 +163,28 @@ void addBackupCommands(CLI::App& app, Arguments& a) {
     verify->add_flag("--deep", a.deep, "Read all of it back, instead of looking at sizes and hashes");
 }
 
+void addRetentionCommands(CLI::App& app, Arguments& a) {
+    const auto following = [&](CLI::App* command) {
+        command->add_flag("-f,--follow", a.follow, "Show progress until it ends");
+        return command;
+    };
+    auto* prune = following(addCommand(app, "prune", "Say which backups of a job go, and why, or remove them", a,
+                                       [&](Context& c) { return pruneJob(c, a.name, a.now, a.follow); }));
+    prune->add_option("JOB", a.name, "Name of the job")->required();
+    auto* dryRun = prune->add_flag("--dry-run", a.dryRun, "Only say it: so it does anyway without --now");
+    prune->add_flag("--now", a.now, "Remove them")->excludes(dryRun);
+
+    auto* janitor =
+        following(addCommand(app, "janitor", "Look for what runs have left that is no backup", a, [&](Context& c) {
+            return tidyUp(c, {a.remote, a.target}, a.remove, a.anyRun, a.follow);
+        }));
+    janitor->add_option("REMOTE", a.remote, "Name of the remote")->required();
+    janitor->add_option("PATH", a.target, "The folder on that remote")->required();
+    dryRun = janitor->add_flag("--dry-run", a.dryRun, "Only say it: so it does anyway without --delete");
+    janitor->add_flag("--delete", a.remove, "Remove it")->excludes(dryRun);
+    janitor->add_flag("--any-run", a.anyRun, "Also of runs that this machine does not know, such as another's");
+}
+
 void addOtherCommands(CLI::App& app, Arguments& a) {
     auto& remote = *app.add_subcommand("remote", "Look at destinations");
     remote.require_subcommand(1);
@@ -230,6 +256,7 @@ int main(int argc, char** argv) {
     addJobCommands(app, arguments);
     addRunCommands(app, arguments);
     addBackupCommands(app, arguments);
+    addRetentionCommands(app, arguments);
     addOtherCommands(app, arguments);
 
     Output out(wantsJson(argc, argv) ? Format::Json : Format::Text);

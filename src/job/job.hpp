@@ -79,6 +79,16 @@ struct Limits {
     std::optional<std::uint64_t> bandwidth; ///< bytes a second
 };
 
+/// How many backups stay when a run is done: of each rule the newest of so many; 0: no such rule.
+struct Keep {
+    std::uint32_t last = 0;    ///< backups
+    std::uint32_t daily = 0;   ///< days that have backups, and of each its newest one; the others likewise
+    std::uint32_t weekly = 0;  ///< ISO weeks
+    std::uint32_t monthly = 0; ///< of the calendar
+    std::uint32_t yearly = 0;
+    bool operator==(const Keep&) const = default;
+};
+
 /// A stored configuration, valid by construction: only parseJob() makes one.
 struct Job {
     std::string name;
@@ -95,6 +105,7 @@ struct Job {
     bool cleanupOnFailure = true;
     Limits limits;
     std::optional<DrillConfig> drill;
+    std::optional<Keep> keep; ///< absent: all backups stay
     nlohmann::json document; ///< what was written, with nothing added; what GetConfig shows
 
     [[nodiscard]] SourceType sourceType() const { return static_cast<SourceType>(source.index()); }

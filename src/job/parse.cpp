@@ -87,6 +87,18 @@ DockerConfig dockerConfig(const json& object) {
     return config;
 }
 
+std::optional<Keep> keepRules(const json& document) {
+    const auto rules = document.find("keep");
+    if (rules == document.end()) return std::nullopt;
+    Keep keep;
+    take(*rules, "last", keep.last);
+    take(*rules, "daily", keep.daily);
+    take(*rules, "weekly", keep.weekly);
+    take(*rules, "monthly", keep.monthly);
+    take(*rules, "yearly", keep.yearly);
+    return keep;
+}
+
 SourceConfig sourceConfig(const json& document) {
     const auto type = document.value("preprocessType", "none");
     if (type == "none") return NoneConfig{};
@@ -164,6 +176,7 @@ Job makeJob(json document, const Resolved& resolved) {
     job.randomizedDelay = resolved.randomizedDelay;
     job.limits = resolved.limits;
     if (document.contains("drill")) job.drill = drillConfig(document["drill"], resolved.drillMax);
+    job.keep = keepRules(document);
     job.document = std::move(document);
     return job;
 }

@@ -11,12 +11,6 @@ namespace holdfast {
 
 namespace {
 
-std::string hostName() {
-    char name[256] = {};
-    if (::gethostname(name, sizeof name - 1) < 0) throwErrno("ask for the host's name");
-    return name;
-}
-
 std::string objectNameFor(const Job& job, const std::string& id, USec queuedAt) {
     if (job.mirrors()) return {};
     const std::string base = fmt::format("{}-{}-{}", job.name, utcStamp(queuedAt), id.substr(0, 8));
@@ -71,6 +65,12 @@ Settings settingsFromJson(const nlohmann::json& json) {
 
 } // namespace
 
+std::string hostName() {
+    char name[256] = {};
+    if (::gethostname(name, sizeof name - 1) < 0) throwErrno("ask for the host's name");
+    return name;
+}
+
 std::string Plan::atDestination(const std::string& name) const {
     const auto folder = job.remoteName + ":" + job.destinationPath;
     return name.empty() || job.destinationPath.empty() ? folder + name : folder + "/" + name;
@@ -80,11 +80,14 @@ std::string Plan::kind() const {
     if (std::holds_alternative<RestoreTask>(task)) return "restore";
     if (std::holds_alternative<VerifyTask>(task)) return "verify";
     if (drills()) return "drill";
+    if (std::holds_alternative<PruneTask>(task)) return "prune";
+    if (std::holds_alternative<JanitorTask>(task)) return "janitor";
     return job.streams() ? "streaming" : "copy";
 }
 
 std::string Plan::lockName() const {
-    return backsUp() ? job.name : fmt::format("{} of {} ({})", kind(), job.name, outputPath());
+    const bool ofJob = backsUp() || std::holds_alternative<PruneTask>(task);
+    return ofJob ? job.name : fmt::format("{} of {} ({})", kind(), job.name, outputPath());
 }
 
 std::string Plan::outputPath() const {
@@ -105,7 +108,8 @@ Plan planTask(Task task, Job job, const Settings& settings, std::uint32_t starte
               .queuedAt = nowUSec(),
               .startedAt = 0,
               .host = hostName(),
-              .objectName = {}};
+              .objectName = {},
+              .provenRuns = {}};
     if (plan.backsUp()) plan.objectName = objectNameFor(plan.job, plan.id, plan.queuedAt);
     return plan;
 }
@@ -124,7 +128,8 @@ nlohmann::json toJson(const Plan& plan) {
             {"queuedAt", plan.queuedAt},
             {"startedAt", plan.startedAt},
             {"host", plan.host},
-            {"objectName", plan.objectName}};
+            {"objectName", plan.objectName},
+            {"provenRuns", plan.provenRuns}};
 }
 
 Plan planFromJson(const nlohmann::json& json) {
@@ -140,7 +145,8 @@ Plan planFromJson(const nlohmann::json& json) {
                   .queuedAt = json.at("queuedAt"),
                   .startedAt = json.at("startedAt"),
                   .host = json.at("host"),
-                  .objectName = json.at("objectName")};
+                  .objectName = json.at("objectName"),
+                  .provenRuns = json.value("provenRuns", std::vector<std::string>{})};
         if (!isId(plan.id)) throw Error("The plan has no valid id.");
         return plan;
     } catch (const nlohmann::json::exception& e) {

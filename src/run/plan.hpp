@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
@@ -30,14 +31,17 @@ struct Plan {
     /// Below the job's destinationPath: the object of a stream ("<job>-<UTC>-<id8>.tar.zst") or the folder of a version
     /// ("<job>-<UTC>-<id8>"). Empty for a mirror, which is the destinationPath itself.
     std::string objectName;
+    /// Backups of the job that are known to have been read back whole: the newest of them is never removed.
+    std::vector<std::string> provenRuns{};
 
     [[nodiscard]] bool backsUp() const { return std::holds_alternative<BackupTask>(task); }
     [[nodiscard]] bool drills() const { return std::holds_alternative<DrillTask>(task); }
-    /// "streaming" or "copy", the seed's two kinds of backups; "restore", "verify", "drill".
+    /// "streaming" or "copy", the seed's two kinds of backups; "restore", "verify", "drill", "prune", "janitor".
     [[nodiscard]] std::string kind() const;
     /// Whether it needs one of the slots for streams, or one of those for copies.
     [[nodiscard]] bool streams() const { return !backsUp() || job.streams(); }
-    /// Of the runs that have this in common, one goes at a time: the job of a backup, the target of a restore.
+    /// Of the runs that have this in common, one goes at a time: the job of a backup or of its removal, the target of a
+    /// restore.
     [[nodiscard]] std::string lockName() const;
     /// "remote:path" of what is backed up, as rclone takes it, or of where what is verified or drilled lies; a
     /// restore's target.
@@ -49,6 +53,9 @@ struct Plan {
     /// "remote:path" of what lies in destinationPath with this name; of the folder itself for an empty one.
     [[nodiscard]] std::string atDestination(const std::string& name) const;
 };
+
+/// This machine's name, as manifests have it.
+std::string hostName();
 
 Plan planRun(Job job, const Settings& settings, std::uint32_t startedByUid);
 /// Of `job`, no more than what Plan::job says is used.

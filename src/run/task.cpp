@@ -7,6 +7,22 @@
 
 namespace holdfast {
 
+nlohmann::json toJson(const Keep& keep) {
+    return {{"last", keep.last},
+            {"daily", keep.daily},
+            {"weekly", keep.weekly},
+            {"monthly", keep.monthly},
+            {"yearly", keep.yearly}};
+}
+
+Keep keepFromJson(const nlohmann::json& json) {
+    return {.last = json.at("last"),
+            .daily = json.at("daily"),
+            .weekly = json.at("weekly"),
+            .monthly = json.at("monthly"),
+            .yearly = json.at("yearly")};
+}
+
 nlohmann::json toJson(const Task& task) {
     if (const auto* restore = std::get_if<RestoreTask>(&task)) {
         return {{"kind", "restore"},
@@ -20,6 +36,10 @@ nlohmann::json toJson(const Task& task) {
     }
     if (const auto* drill = std::get_if<DrillTask>(&task)) {
         return {{"kind", "drill"}, {"deep", drill->deep}, {"maxSize", drill->maxSize}};
+    }
+    if (const auto* prune = std::get_if<PruneTask>(&task)) return {{"kind", "prune"}, {"keep", toJson(prune->keep)}};
+    if (const auto* janitor = std::get_if<JanitorTask>(&task)) {
+        return {{"kind", "janitor"}, {"names", janitor->names}, {"olderThan", janitor->olderThan}};
     }
     return {{"kind", "backup"}};
 }
@@ -35,6 +55,8 @@ Task taskFromJson(const nlohmann::json& json) {
     }
     if (kind == "verify") return VerifyTask{.backup = json.at("backup"), .deep = json.at("deep")};
     if (kind == "drill") return DrillTask{.deep = json.at("deep"), .maxSize = json.at("maxSize")};
+    if (kind == "prune") return PruneTask{.keep = keepFromJson(json.at("keep"))};
+    if (kind == "janitor") return JanitorTask{.names = json.at("names"), .olderThan = json.at("olderThan")};
     throw Error(fmt::format("There is no task \"{}\".", kind));
 }
 

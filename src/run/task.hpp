@@ -1,5 +1,8 @@
 #pragma once
 
+#include "job/job.hpp"
+#include "util/time.hpp"
+
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -32,7 +35,22 @@ struct DrillTask {
     std::uint64_t maxSize = 0; ///< most bytes to restore; 0: as many as there is room for
 };
 
-using Task = std::variant<BackupTask, RestoreTask, VerifyTask, DrillTask>;
+/// Removes the backups of its job that `keep` does not keep.
+struct PruneTask {
+    Keep keep;
+};
+
+/// Removes what unfinished runs have left at a remote.
+struct JanitorTask {
+    std::vector<std::string> names; ///< of objects and folders, as FindOrphans told of them
+    USec olderThan = 0;             ///< begun before that time
+};
+
+using Task = std::variant<BackupTask, RestoreTask, VerifyTask, DrillTask, PruneTask, JanitorTask>;
+
+nlohmann::json toJson(const Keep& keep);
+/// Throws `nlohmann::json::exception`.
+Keep keepFromJson(const nlohmann::json& json);
 
 nlohmann::json toJson(const Task& task);
 /// Throws `Error` or `nlohmann::json::exception` for what is not a task.

@@ -64,7 +64,9 @@ std::optional<RemoteObject> parseStat(const std::string& text, const std::string
 std::vector<FolderEntry> parseFolder(const std::string& text, const std::string& doing) {
     return answered(text, doing, [](const json& answer) {
         std::vector<FolderEntry> files;
-        for (const auto& file : answer) files.push_back({file.at("Name").get<std::string>(), sizeOf(file)});
+        for (const auto& file : answer) {
+            files.push_back({file.at("Name").get<std::string>(), sizeOf(file), file.value("IsDir", false)});
+        }
         return files;
     });
 }

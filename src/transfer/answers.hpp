@@ -40,10 +40,11 @@ struct RemoteObject {
     std::optional<std::string> hash; ///< of the kind that was asked for, if the remote has it
 };
 
-/// A file in a folder of a remote.
+/// A file in a folder of a remote, or a folder in it.
 struct FolderEntry {
     std::string name;
     std::uint64_t size = 0;
+    bool folder = false;
 };
 
 struct ListedFile {

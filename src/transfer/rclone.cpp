@@ -135,6 +135,14 @@ awaitable<std::vector<FolderEntry>> Rclone::list(std::string folder, std::string
     co_return parseFolder(answer.out, doing);
 }
 
+awaitable<std::vector<FolderEntry>> Rclone::entries(std::string folder) const {
+    const auto answer = co_await ask(arguments("lsjson", "--no-modtime", "--no-mimetype", "--", folder), askDeadline);
+    if (notFound(answer.status)) co_return std::vector<FolderEntry>{};
+    const auto doing = fmt::format("list {}", folder);
+    if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
+    co_return parseFolder(answer.out, doing);
+}
+
 awaitable<std::string> Rclone::fetch(std::string folder, std::vector<std::string> names,
                                      std::filesystem::path to) const {
     std::string list;

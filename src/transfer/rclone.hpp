@@ -33,6 +33,8 @@ class Rclone {
                                                 std::chrono::microseconds deadline) const;
     /// The files in a folder, not below it, whose names match rclone's pattern; none if there is no such folder.
     awaitable<std::vector<FolderEntry>> list(std::string folder, std::string pattern) const;
+    /// All that lies in a folder, not below it; nothing if there is no such folder.
+    awaitable<std::vector<FolderEntry>> entries(std::string folder) const;
     /// Fetches small files of a folder, by name, into a local one. Some that could not be read do not keep the others
     /// from being fetched: returns rclone's last words on those, in a sentence; throws if none came.
     awaitable<std::string> fetch(std::string folder, std::vector<std::string> names, std::filesystem::path to) const;

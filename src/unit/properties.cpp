@@ -102,6 +102,12 @@ Sandbox sandboxFor(const Plan& plan, const Paths& paths) {
 
 std::string description(const Plan& plan) {
     if (plan.backsUp()) return fmt::format("Holdfast backup run of job {}", plan.job.name);
+    if (std::holds_alternative<PruneTask>(plan.task)) {
+        return fmt::format("Holdfast removal of old backups of job {}", plan.job.name);
+    }
+    if (std::holds_alternative<JanitorTask>(plan.task)) {
+        return fmt::format("Holdfast clean-up of {}", plan.outputPath());
+    }
     return fmt::format("Holdfast {} of a backup of job {}", plan.kind(), plan.job.name);
 }
 

@@ -4,6 +4,7 @@
 #include "util/file.hpp"
 #include "util/id.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -79,6 +80,41 @@ std::vector<std::string> ids(const std::vector<HistoryEntry>& entries) {
 }
 
 } // namespace
+
+TEST_F(HistoryTest, TellsWhichBackupsWereReadBack) {
+    auto history = open();
+    const auto record = [&](const std::string& job, const std::string& kind, const nlohmann::json& metadata) {
+        auto e = entry(job, 1);
+        e.kind = kind;
+        e.result.last.metadata = metadata;
+        history.record(e);
+    };
+    record("nightly", "verify", {{"proves", "aa"}});
+    record("nightly", "drill", {{"proves", "bb"}});
+    record("nightly", "verify", {{"proves", "aa"}});
+    record("nightly", "verify", {{"proves", ""}});
+    record("nightly", "verify", {{"backupsVerified", 1}});
+    record("other", "verify", {{"proves", "dd"}});
+    history.prune({.since = 0, .maxRuns = 1}, 100);
+    auto proven = history.provenRuns("nightly");
+    std::sort(proven.begin(), proven.end());
+    EXPECT_EQ(proven, (std::vector<std::string>{"aa", "bb"}));
+}
+
+TEST_F(HistoryTest, FindsRunsByTheBeginningOfTheirIds) {
+    auto history = open();
+    std::vector<HistoryEntry> entries{entry("a", 1), entry("b", 2), entry("c", 3)};
+    entries[0].id = std::string(32, 'f');
+    entries[1].id = std::string(8, 'f') + std::string(24, '0');
+    entries[2].id = std::string(7, 'f') + std::string(25, '0');
+    for (auto& e : entries) {
+        e.result.id = e.id;
+        history.record(e);
+    }
+    EXPECT_EQ(history.withIdPart(std::string(8, 'f')).size(), 2U);
+    EXPECT_EQ(history.withIdPart(std::string(7, 'f')).size(), 3U);
+    EXPECT_TRUE(history.withIdPart("ab").empty());
+}
 
 TEST_F(HistoryTest, KeepsEverythingAcrossRestarts) {
     const auto e = entry("nightly", 1000);
@@ -272,11 +308,11 @@ TEST_F(HistoryTest, AnOlderDatabaseIsBroughtUpToDate) {
     History(file_).record(entry("nightly", 1));
     {
         SQLite::Database database(file_.string(), SQLite::OPEN_READWRITE);
-        database.exec("DROP INDEX run_job_result; DROP TABLE milestone; PRAGMA user_version = 1");
+        database.exec("DROP INDEX run_job_result; DROP TABLE milestone; DROP TABLE proof; PRAGMA user_version = 1");
     }
     EXPECT_EQ(open().list({}, 10, 0).size(), 1U);
     SQLite::Database database(file_.string(), SQLite::OPEN_READONLY);
-    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 3);
+    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 4);
     EXPECT_EQ(database.execAndGet("SELECT count(*) FROM sqlite_master WHERE name = 'run_job_result'").getInt(), 1);
 }
 
@@ -286,7 +322,7 @@ TEST_F(HistoryTest, RemembersTheLastProofOfEachPlace) {
     EXPECT_FALSE(history.lastProof("nightly", place));
     auto drill = entry("nightly", 10);
     drill.kind = "drill";
-    drill.result.last.metadata = {{"proves", newId()}};
+    drill.result.last.metadata = {{"proves", newId()}, {"provesNewest", true}};
     history.record(drill);
     auto failed = entry("nightly", 20, "failed");
     failed.kind = "drill";
@@ -311,11 +347,11 @@ TEST_F(HistoryTest, RemembersTheLastProofOfEachPlace) {
 TEST_F(HistoryTest, AVerificationProvesWhatItSays) {
     auto verification = entry("nightly", 10);
     verification.kind = "verify";
-    EXPECT_FALSE(proves(verification));
-    verification.result.last.metadata["proves"] = newId();
-    EXPECT_TRUE(proves(verification));
+    EXPECT_FALSE(provesNewest(verification));
+    verification.result.last.metadata["provesNewest"] = true;
+    EXPECT_TRUE(provesNewest(verification));
     verification.result.result = "cancelled";
-    EXPECT_FALSE(proves(verification));
+    EXPECT_FALSE(provesNewest(verification));
 }
 
 TEST_F(HistoryTest, KnowsTheLastSuccess) {

@@ -42,6 +42,33 @@ TEST(Rules, RequiredFields) {
                                      "At least one of containerName and volumeName is required"}}));
 }
 
+TEST(Rules, KeepIsForWhatHasVersions) {
+    const json rules{{"last", 7}, {"daily", 14}, {"weekly", 8}, {"monthly", 12}, {"yearly", 3}};
+    const std::vector<Problem> mirror{
+        {"/keep", "keep-mirror",
+         "keep cannot be used with a mirror, which has no versions: set layout to \"versions\""}};
+    const auto plain = with(minimal("none"), "/keep", rules);
+    EXPECT_EQ(problemsOf(plain), mirror);
+    EXPECT_EQ(problemsOf(without(plain, "/preprocessType")), mirror);
+    EXPECT_EQ(problemsOf(with(plain, "/layout", "mirror")), mirror);
+    EXPECT_TRUE(problemsOf(with(plain, "/layout", "versions")).empty());
+    for (const auto* type : {"zfs", "flash", "script", "docker"}) {
+        EXPECT_TRUE(problemsOf(with(minimal(type), "/keep", rules)).empty()) << type;
+    }
+}
+
+TEST(Rules, KeepKeepsSomething) {
+    const auto job = minimal("zfs");
+    EXPECT_EQ(codesOf(with(job, "/keep", json::object())), (std::vector<std::string>{"/keep required"}));
+    EXPECT_EQ(codesOf(with(job, "/keep/last", 0)), (std::vector<std::string>{"/keep/last range"}));
+    EXPECT_EQ(codesOf(with(job, "/keep/daily", 1.5)), (std::vector<std::string>{"/keep/daily type"}));
+    EXPECT_EQ(codesOf(with(job, "/keep/hourly", 1)),
+              (std::vector<std::string>{"/keep required", "/keep/hourly unknown-field"}));
+    EXPECT_EQ(parseJob(with(job, "/keep/weekly", 8)).keep,
+              (Keep{.last = 0, .daily = 0, .weekly = 8, .monthly = 0, .yearly = 0}));
+    EXPECT_FALSE(parseJob(job).keep);
+}
+
 TEST(Rules, SourcePathIsNeededForPlainJobsOnly) {
     const std::vector<Problem> missing{
         {"/sourcePath", "required", "Source path is required when preprocessType is \"none\""}};

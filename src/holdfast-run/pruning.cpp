@@ -1,0 +1,92 @@
+#include "pruning.hpp"
+
+#include "stored.hpp"
+
+#include "run/retention.hpp"
+#include "transfer/prune.hpp"
+#include "util/async.hpp"
+#include "util/error.hpp"
+#include "util/log.hpp"
+
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace holdfast {
+
+namespace {
+
+std::string sentenceOf(const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+        return e.what();
+    }
+}
+
+/// Whether `owner` could have made it: others are none of a job's business.
+bool concerns(const StoredBackup& backup, const Owner& owner) {
+    return isNamedAfter(backup, owner.job) && (!backup.manifest || backup.manifest->host == owner.host);
+}
+
+nlohmann::json rowOf(const StoredBackup& backup, const Verdict& verdict) {
+    nlohmann::json row{{"Manifest", backup.manifestName}, {"Keep", verdict.stays}, {"Why", verdict.why}};
+    if (!backup.manifest) return row;
+    row["Run"] = backup.manifest->run;
+    row["StartedAt"] = backup.manifest->startedAt;
+    row["Size"] = storedSize(*backup.manifest);
+    return row;
+}
+
+} // namespace
+
+awaitable<void> prune(const Plan& plan, const Keep& keep, const Paths& paths, Ledger& ledger, Reporter& reporter) {
+    const Rclone rclone(plan.settings.rcloneConfig);
+    reporter.phase("pruning");
+    const auto backups = co_await backupsOfPlan(rclone, plan, paths, ledger);
+    const std::string justMade = plan.backsUp() ? plan.id : "";
+    const auto verdicts = judge(keep, versionsOf(backups, {plan.job.name, plan.host}), plan.provenRuns, justMade);
+
+    std::vector<std::string> pruned;
+    reporter.metadata({{"pruned", pruned}});
+    for (std::size_t i = 0; i < backups.size(); ++i) {
+        if (verdicts[i].stays) continue;
+        auto folder = plan.atDestination({});
+        co_await removeBackup(rclone, std::move(folder), backups[i]);
+        logInfo(fmt::format("Removed the backup {}: {}.", backups[i].manifestName, verdicts[i].why));
+        pruned.push_back(backups[i].manifestName);
+        reporter.metadata({{"pruned", pruned}});
+    }
+}
+
+awaitable<void> pruneAfterBackup(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter) {
+    if (!plan.job.keep) co_return;
+    auto pruning = prune(plan, *plan.job.keep, paths, ledger, reporter);
+    const auto failure = co_await caught(std::move(pruning));
+    const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+    if (!failure || toldToStop) co_return;
+    const auto words =
+        fmt::format("Not all old backups could be removed; the next run tries again. {}", sentenceOf(failure));
+    logWarning(words);
+    reporter.metadata({{"pruneProblem", words}});
+}
+
+awaitable<nlohmann::json> previewPrune(const Rclone& rclone, nlohmann::json request, std::filesystem::path scratch) {
+    const auto path = request.at("path").get<std::string>();
+    const Owner owner{request.at("job").get<std::string>(), request.at("host").get<std::string>()};
+    const auto proven = request.at("provenRuns").get<std::vector<std::string>>();
+    auto folder = request.at("remote").get<std::string>() + ":" + path;
+    const auto backups = co_await readBackups(rclone, std::move(folder), std::move(scratch));
+    const auto verdicts = judge(keepFromJson(request.at("keep")), versionsOf(backups, owner), proven);
+    auto rows = nlohmann::json::array();
+    for (std::size_t i = 0; i < backups.size(); ++i) {
+        if (concerns(backups[i], owner)) rows.push_back(rowOf(backups[i], verdicts[i]));
+    }
+    nlohmann::json answer;
+    answer["backups"] = std::move(rows);
+    co_return answer;
+}
+
+} // namespace holdfast
