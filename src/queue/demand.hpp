@@ -29,13 +29,14 @@ class Demand {
         std::uint64_t bytes = 0;
     };
 
-    [[nodiscard]] double rateOver(Clock::duration time, Clock::time_point now) const;
+    [[nodiscard]] double rateSince(Clock::time_point since, Clock::time_point now) const;
     [[nodiscard]] double lastRate(Clock::time_point now) const;
 
     bool uploading_ = false;
     std::deque<Sample> samples_;
     std::uint64_t share_ = 0;
-    Clock::time_point judgedFrom_{}; ///< what moved before says nothing of the present share
+    Clock::time_point changedAt_{}; ///< what moved before says nothing of the present share
+    bool grown_ = true;             ///< then
 };
 
 } // namespace holdfast

@@ -3,9 +3,11 @@
 #include "queue/shares.hpp"
 
 #include <algorithm>
+#include <deque>
 #include <functional>
-#include <map>
 #include <optional>
+#include <random>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -27,9 +29,14 @@ class Simulation {
         double done = 0;
         double used = 0; ///< a second, in the last step
         std::uint64_t reported = UINT64_MAX;
+        std::deque<std::pair<Clock::time_point, std::uint64_t>> underWay{}; ///< reports: when they come in, bytes
     };
 
-    Simulation(std::uint64_t total, std::size_t runs) : total_(total), runs_(runs) { shareOut(); }
+    /// Reports come in up to `latest` late, as on a machine that has much to do.
+    Simulation(std::uint64_t total, std::size_t runs, std::chrono::milliseconds latest = 0ms)
+        : total_(total), runs_(runs), latest_(latest) {
+        shareOut();
+    }
 
     Source& operator[](std::size_t run) { return runs_[run]; }
     [[nodiscard]] double sum() const {
@@ -56,7 +63,11 @@ class Simulation {
             const auto done = static_cast<std::uint64_t>(run.done);
             if ((steps_ + 3 * i) % 10 == 0 && done != run.reported) {
                 run.reported = done;
-                run.demand.uploading(now_, done);
+                run.underWay.emplace_back(now_ + latest_ * static_cast<int>(random_() % 5) / 4, done);
+            }
+            while (!run.underWay.empty() && run.underWay.front().first <= now_) {
+                run.demand.uploading(now_, run.underWay.front().second);
+                run.underWay.pop_front();
             }
         }
         if (steps_ % 5 == 0) shareOut();
@@ -72,6 +83,8 @@ class Simulation {
 
     std::uint64_t total_;
     std::vector<Source> runs_;
+    std::chrono::milliseconds latest_;
+    std::minstd_rand random_;
     Clock::time_point now_{1h};
     int steps_ = 0;
 };
@@ -97,6 +110,29 @@ TEST(Demand, HungryRunsKeepEqualShares) {
     for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(runs[i].used, budget / 3.0, budget * 0.02);
 }
 
+TEST(Demand, ReportsThatComeLateTakeNothingFromAHungryRun) {
+    Simulation runs(budget, 2, 200ms);
+    runs.pass(3s);
+    runs.pass(60s, [&] {
+        EXPECT_NEAR(runs.sum(), budget, budget * 0.05);
+        EXPECT_NEAR(runs[0].used, budget / 2.0, budget * 0.05);
+    });
+}
+
+TEST(Demand, ARunIsSeenToWakeUpThoughReportsComeLate) {
+    Simulation runs(budget, 2, 200ms);
+    runs.pass(3s);
+    for (int i = 0; i < 20; ++i) {
+        runs[0].able = 0;
+        runs.pass(std::chrono::milliseconds(4000 + 50 * i));
+        EXPECT_GT(runs[1].used, budget * 0.95);
+        runs[0].able = UINT64_MAX;
+        runs.pass(1500ms);
+        EXPECT_NEAR(runs[0].used, budget * 0.5, budget * 0.05);
+        runs.pass(4s, [&] { EXPECT_NEAR(runs[0].used, budget * 0.5, budget * 0.05); });
+    }
+}
+
 TEST(Demand, AnIdleRunsShareGoesToTheOthersWithinTwoSecondsAndComesBack) {
     Simulation runs(budget, 2);
     runs.pass(3s);
@@ -114,7 +150,7 @@ TEST(Demand, AnIdleRunsShareGoesToTheOthersWithinTwoSecondsAndComesBack) {
 TEST(Demand, ASlowRunKeepsWhatItUses) {
     Simulation runs(budget, 3);
     runs[0].able = budget / 5;
-    runs.pass(4s);
+    runs.pass(6s);
     runs.pass(10s, [&] {
         EXPECT_NEAR(runs.sum(), budget, budget * 0.05);
         EXPECT_NEAR(runs[0].used, budget * 0.2, budget * 0.03);
