@@ -36,7 +36,7 @@ awaitable<void> removeOrphans(const Plan& plan, const Paths& paths, Reporter& re
     const Rclone rclone(plan.settings.rcloneConfig);
     reporter.phase("pruning");
     auto place = plan.atDestination({});
-    const auto entries = co_await rclone.entries(place);
+    const auto entries = co_await listAll(rclone, place);
 
     std::vector<std::string> removed;
     reporter.metadata({{"removed", removed}});
@@ -52,7 +52,7 @@ awaitable<void> removeOrphans(const Plan& plan, const Paths& paths, Reporter& re
 
 awaitable<nlohmann::json> findOrphans(const Rclone& rclone, nlohmann::json request) {
     auto folder = request.at("remote").get<std::string>() + ":" + request.at("path").get<std::string>();
-    const auto entries = co_await rclone.entries(std::move(folder));
+    const auto entries = co_await listAll(rclone, std::move(folder));
     auto rows = nlohmann::json::array();
     for (const auto& orphan : orphansAmong(entries, nowUSec())) {
         rows.push_back({{"Name", orphan.name},
@@ -60,6 +60,7 @@ awaitable<nlohmann::json> findOrphans(const Rclone& rclone, nlohmann::json reque
                         {"IdPart", orphan.run.idPart},
                         {"QueuedAt", orphan.run.queuedAt},
                         {"Folder", orphan.folder},
+                        {"Pending", orphan.pending},
                         {"Size", orphan.size}});
     }
     nlohmann::json answer;

@@ -46,7 +46,7 @@ awaitable<void> uploadStream(Backup backup, Manifest& manifest) {
 
     backup.ledger.acquire(objectKind, {{"object", object}});
     const Step upload = [&](std::uint32_t number) -> awaitable<void> {
-        if (number > 1) co_await backup.rclone.remove(object);
+        if (number > 1) co_await removeUploaded(backup.rclone, object);
         producer = producerOf(backup.source.upload());
         backup.reporter.beginAttempt(number, producer.totalBytes, producer.estimated);
         auto sending = send(backup, producer, sent);

@@ -86,7 +86,7 @@ awaitable<int> work(const Paths& paths, std::string id) {
     }
     reporter.phase("cleaning");
     const bool clean = co_await settle(paths, ledger, reporter.state(), outcome);
-    if (!failure) logInfo(fmt::format("{} is whole.", plan.outputPath()));
+    if (!failure && plan.backsUp()) logInfo(fmt::format("{} is whole.", plan.outputPath()));
     co_return !failure && clean ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 

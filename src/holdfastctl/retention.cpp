@@ -31,10 +31,11 @@ void showVerdicts(Output& out, const std::vector<json>& backups) {
 void showOrphans(Output& out, const std::vector<json>& orphans) {
     std::vector<std::vector<std::string>> rows;
     for (const auto& orphan : orphans) {
-        const bool folder = orphan.value("folder", false);
+        const auto size = orphan.value("folder", false)    ? "folder"
+                          : orphan.value("pending", false) ? "unfinished"
+                                                           : formatBytes(orphan.value("size", std::uint64_t{0}));
         rows.push_back({orphan.value("name", ""), orphan.value("run", "").substr(0, shownId),
-                        formatLocalTime(orphan.value("queuedAt", USec{0})),
-                        folder ? "folder" : formatBytes(orphan.value("size", std::uint64_t{0}))});
+                        formatLocalTime(orphan.value("queuedAt", USec{0})), size});
     }
     if (rows.empty())
         out.line("There is nothing to remove.");

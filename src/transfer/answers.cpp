@@ -71,6 +71,23 @@ std::vector<FolderEntry> parseFolder(const std::string& text, const std::string&
     });
 }
 
+std::vector<FolderEntry> parsePendingUploads(const std::string& text, const std::string& folder,
+                                             const std::string& doing) {
+    return answered(text, doing, [&](const json& answer) {
+        std::vector<FolderEntry> uploads;
+        for (const auto& [bucket, ofBucket] : answer.items()) {
+            for (const auto& upload : ofBucket) {
+                // rclone asks for keys that begin with the folder's name, which those of "backups-old" do as well.
+                const auto path = bucket + "/" + upload.at("Key").get<std::string>();
+                const auto nameAt = path.rfind('/') + 1;
+                if (folder.ends_with(":" + path.substr(0, nameAt - 1)))
+                    uploads.push_back({path.substr(nameAt), 0, false, true});
+            }
+        }
+        return uploads;
+    });
+}
+
 void takeListedLine(std::string line, const std::string& hash, FileList& files, const std::string& doing) {
     while (!line.empty() && (line.back() == ',' || line.back() == '\n')) line.pop_back();
     if (line.empty() || line == "[" || line == "]") return;

@@ -45,6 +45,7 @@ struct FolderEntry {
     std::string name;
     std::uint64_t size = 0;
     bool folder = false;
+    bool pending = false; ///< no file yet, but an upload in parts that was begun
 };
 
 struct ListedFile {
@@ -63,6 +64,10 @@ RemoteFeatures parseFeatures(const std::string& text, const std::string& doing);
 std::optional<RemoteObject> parseStat(const std::string& text, const std::string& hash, const std::string& doing);
 /// Of `rclone lsjson`, as a whole.
 std::vector<FolderEntry> parseFolder(const std::string& text, const std::string& doing);
+/// Of `rclone backend list-multipart-uploads` for `folder` ("remote:bucket/path"): what is uploaded to files in it, not
+/// below it. The sizes are not known.
+std::vector<FolderEntry> parsePendingUploads(const std::string& text, const std::string& folder,
+                                             const std::string& doing);
 /// Of `rclone lsjson`, which writes an array with an object a line: adds what the line tells, if anything, to `files`.
 void takeListedLine(std::string line, const std::string& hash, FileList& files, const std::string& doing);
 

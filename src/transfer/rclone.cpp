@@ -76,6 +76,12 @@ bool permanent(std::string text) {
                        [&](const char* mark) { return text.find(mark) != std::string::npos; });
 }
 
+/// Of `rclone backend`: the remote's type has none of that name.
+bool noSuchCommand(const ChildOutput& answer) {
+    return answer.errorTail.find("command not found") != std::string::npos ||
+           answer.errorTail.find("doesn't support backend commands") != std::string::npos;
+}
+
 } // namespace
 
 TransferError rcloneFailure(const std::string& doing, const ExitStatus& status, const std::string& errorTail) {
@@ -222,6 +228,20 @@ awaitable<void> Rclone::purge(std::string folder) const {
     const auto answer = co_await ask(arguments("purge", "--", folder), longestPurge);
     if (answer.status.ok() || notFound(answer.status)) co_return;
     throw rcloneFailure(fmt::format("remove the folder {}", folder), answer.status, answer.errorTail);
+}
+
+awaitable<std::vector<FolderEntry>> Rclone::pendingUploads(std::string folder) const {
+    const auto answer = co_await ask(arguments("backend", "list-multipart-uploads", "--", folder), askDeadline);
+    if (noSuchCommand(answer)) co_return std::vector<FolderEntry>{};
+    const auto doing = fmt::format("ask for unfinished uploads to {}", folder);
+    if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
+    co_return parsePendingUploads(answer.out, folder, doing);
+}
+
+awaitable<void> Rclone::abortUploads(std::string prefix) const {
+    const auto answer = co_await ask(arguments("backend", "cleanup", "-o", "max-age=0s", "--", prefix), askDeadline);
+    if (answer.status.ok() || noSuchCommand(answer)) co_return;
+    throw rcloneFailure(fmt::format("give up unfinished uploads to {}…", prefix), answer.status, answer.errorTail);
 }
 
 awaitable<std::map<std::string, std::string>> Rclone::remotes() const {

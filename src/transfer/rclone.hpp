@@ -35,6 +35,9 @@ class Rclone {
     awaitable<std::vector<FolderEntry>> list(std::string folder, std::string pattern) const;
     /// All that lies in a folder, not below it; nothing if there is no such folder.
     awaitable<std::vector<FolderEntry>> entries(std::string folder) const;
+    /// Uploads in parts to files in a folder, not below it, that were begun and have not ended; none where the remote
+    /// has no such thing. Those that go on are among them.
+    awaitable<std::vector<FolderEntry>> pendingUploads(std::string folder) const;
     /// Fetches small files of a folder, by name, into a local one. Some that could not be read do not keep the others
     /// from being fetched: returns rclone's last words on those, in a sentence; throws if none came.
     awaitable<std::string> fetch(std::string folder, std::vector<std::string> names, std::filesystem::path to) const;
@@ -49,6 +52,9 @@ class Rclone {
     awaitable<void> remove(std::string object) const;
     /// Removes the folder with all that is in it; one that is not there is fine.
     awaitable<void> purge(std::string folder) const;
+    /// Gives up uploads in parts to all files whose names begin so, where the remote has such a thing. There must be no
+    /// file of just that name: rclone would give up those of its whole folder.
+    awaitable<void> abortUploads(std::string prefix) const;
     /// Names and types of all remotes, without anything secret.
     awaitable<std::map<std::string, std::string>> remotes() const;
     /// Total, used and free bytes, as far as the remote tells.

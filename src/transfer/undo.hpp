@@ -23,6 +23,9 @@ awaitable<std::optional<Manifest>> readManifest(const Rclone& rclone, std::strin
 /// `TransferError` if the destination cannot be asked.
 awaitable<bool> committed(const Ledger& ledger);
 
+/// Removes an object that is not there, or not whole, with what its upload has left. Throws `TransferError`.
+awaitable<void> removeUploaded(const Rclone& rclone, std::string object);
+
 /// Removes what the entry names from the destination. Idempotent; throws `TransferError`. Returns false for a kind that
 /// is not a transfer's.
 awaitable<bool> undoTransferEntry(LedgerEntry entry, LedgerHeader header);

@@ -105,6 +105,29 @@ TEST(Orphans, areWhatHasNoManifest) {
     EXPECT_FALSE(orphan.folder);
 }
 
+TEST(Orphans, areUploadsThatNeverEndedThoughThereIsABackup) {
+    const auto orphans =
+        orphansAmong({{stem + ".tar", 7}, {stem + ".tar.manifest.json", 1}, {stem + ".tar", 0, false, true}}, late);
+    ASSERT_EQ(orphans.size(), 1U);
+    EXPECT_TRUE(orphans.front().pending);
+}
+
+TEST(Orphans, ofUploadsAreThoseToTheFolder) {
+    const std::string text = R"({"bucket": [{"Key": "backups/a.tar", "UploadId": "1"},
+                                            {"Key": "backups-old/b.tar", "UploadId": "2"},
+                                            {"Key": "backups/below/c.tar", "UploadId": "3"},
+                                            {"Key": "d.tar", "UploadId": "4"}]})";
+    const auto names = [&](const std::string& folder) {
+        std::vector<std::string> found;
+        for (const auto& upload : parsePendingUploads(text, folder, "ask")) found.push_back(upload.name);
+        return found;
+    };
+    EXPECT_EQ(names("s3:bucket/backups"), std::vector<std::string>{"a.tar"});
+    EXPECT_EQ(names("s3:bucket"), std::vector<std::string>{"d.tar"});
+    EXPECT_EQ(names("s3:bucket/back"), std::vector<std::string>{});
+    EXPECT_THROW(parsePendingUploads(R"({"bucket": [{}]})", "s3:bucket", "ask"), TransferError);
+}
+
 TEST(Orphans, areNothingThatARunWouldNotHaveMade) {
     EXPECT_TRUE(namesAmong({{"holiday.jpg", 1, false},
                             {"nightly.mirror.files.jsonl", 1, false},
