@@ -166,3 +166,25 @@ def test_a_backup_is_listed_verified_and_restored(document, remote, repository, 
     broken = ctl("backups", *place, status=1)
     assert "broken.manifest.json" in broken.stderr and backup["run"][:8] in broken.stdout
     assert "--remote" in ctl("backups", status=1).stderr, "no jobs tell where"
+
+
+def completed(*words):
+    """What bash offers in place of the last word."""
+    script = (". /usr/share/bash-completion/completions/holdfastctl; COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); "
+              "_holdfastctl; printf '%s\\n' \"${COMPREPLY[@]}\"")
+    return holdfast.sh("bash", "-c", script, "bash", "holdfastctl", *words).stdout.split()
+
+
+def test_shell_completes_commands_options_and_names(job, remote, tmp_path):
+    assert completed("sta") == ["start", "status"]
+    assert completed("job", "s") == ["show", "set"]
+    assert completed("start", "--fo") == ["--follow"]
+    assert completed("start", job[:3]) == completed("job", "show", job[:3]) == [job]
+    assert remote.name in completed("remote", "check", "")
+    (tmp_path / "folder").mkdir()
+    assert completed("restore", job, f"{tmp_path}/fo") == [f"{tmp_path}/folder"]
+
+
+def test_manual_page_is_installed():
+    page = pathlib.Path("/usr/share/man/man1/holdfastctl.1").read_text()
+    assert page.splitlines()[1].startswith('.TH "HOLDFASTCTL" "1"') and "janitor" in page
