@@ -26,7 +26,7 @@ Details detailsOf(const Job& job) {
 }
 
 void requireUnchanged(const JobStore& jobs, const Job& authorized) {
-    if (jobs.get(authorized.name).document == authorized.document) return;
+    if (jobs.get(authorized.name).text == authorized.text) return;
     throw Error(fmt::format("Job \"{}\" was changed while this was being authorized; try again.", authorized.name));
 }
 
@@ -58,7 +58,7 @@ awaitable<std::vector<Problem>> JobRequests::liveProblems(Caller caller, Job job
     const auto ticket = services_.probes.take(caller.sender);
     nlohmann::json question = nlohmann::json::object();
     question["ask"] = "job";
-    question["job"] = job.document;
+    question["job"] = job.document();
     question["rcloneConfig"] = services_.settings.rcloneConfig.string();
     const nlohmann::json answer = co_await services_.prober.ask(std::move(question));
 
@@ -124,7 +124,7 @@ Reply<std::string> JobRequests::config(Caller caller, std::string name, VariantM
     const Job job = services_.jobs.get(name);
     co_await services_.polkit.authorize(caller, action::readConfig, detailsOf(job));
     requireUnchanged(services_.jobs, job);
-    co_return std::tuple{job.document.dump(2, ' ', true)};
+    co_return std::tuple{job.document().dump(2, ' ', true)};
 }
 
 Reply<> JobRequests::update(Caller caller, std::string name, std::string mergePatch, VariantMap options) {

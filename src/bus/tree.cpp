@@ -2,20 +2,21 @@
 
 #include "bus/object_path.hpp"
 
-#include <vector>
-
 namespace holdfast {
 
 namespace {
 
-JobPast pastOf(const History& history, const Job& job) {
+/// Of a job that is being removed: nothing.
+JobPast pastOf(const Services& services, const std::string& name) {
+    const auto found = services.jobs.jobs().find(name);
+    if (found == services.jobs.jobs().end()) return {};
+    const auto& history = services.history;
+    const auto place = found->second.destination();
     JobPast past;
-    if (const auto last = history.lastOfJob(job.name)) past.last = lastRunOf(viewOf(*last));
-    if (const auto success = history.lastSuccessOfJob(job.name)) past.succeededAt = success->result.finishedAt;
-    if (const auto drill = history.lastDrill(job.name, job.destination())) {
-        past.drill = {drill->run, drill->finishedAt, drill->result};
-    }
-    if (const auto proof = history.lastProof(job.name, job.destination())) past.provenAt = proof->finishedAt;
+    if (const auto last = history.lastOfJob(name)) past.last = lastRunOf(viewOf(*last));
+    if (const auto success = history.lastSuccessOfJob(name)) past.succeededAt = success->result.finishedAt;
+    if (const auto drill = history.lastDrill(name, place)) past.drill = {drill->run, drill->finishedAt, drill->result};
+    if (const auto proof = history.lastProof(name, place)) past.provenAt = proof->finishedAt;
     return past;
 }
 
@@ -30,7 +31,7 @@ Tree::Tree(asio::io_context& io, sdbus::IConnection& connection, Services& servi
       remoteRequests_(services), backupRequests_(services),
       retentionRequests_(services), handlers_{io,           connection,      services,        jobRequests_,
                                               runRequests_, remoteRequests_, backupRequests_, retentionRequests_},
-      manager_(handlers_) {
+      manager_(handlers_), jobs_(handlers_, [this](const std::string& job) { return pastOf(services_, job); }) {
     syncJobs();
     for (const auto& [id, run] : services_.dispatcher.runs()) showRun(run);
     services_.dispatcher.observe(*this);
@@ -40,11 +41,9 @@ Tree::Tree(asio::io_context& io, sdbus::IConnection& connection, Services& servi
 
 void Tree::syncJobs() {
     const auto& stored = services_.jobs.jobs();
-    std::vector<std::string> gone;
-    for (const auto& [name, object] : jobs_) {
-        if (!stored.contains(name)) gone.push_back(name);
+    for (const auto& name : jobs_.names()) {
+        if (!stored.contains(name)) jobs_.remove(name);
     }
-    for (const auto& name : gone) letGo(name);
     for (const auto& [name, job] : stored) syncJob(job);
     services_.schedules.follow(stored);
     services_.drills.follow(stored);
@@ -52,46 +51,14 @@ void Tree::syncJobs() {
 }
 
 void Tree::syncJob(const Job& job) {
-    const auto found = jobs_.find(job.name);
-    if (found == jobs_.end()) return addJob(job);
-    found->second->show(viewOf(job, pastOf(services_.history, job), futureOf(services_, job.name)));
-    emitJobChanges(found->second);
+    const JobFuture future = futureOf(services_, job.name);
+    if (jobs_.contains(job.name))
+        jobs_.show(job, future);
+    else
+        jobs_.add(viewOf(job, future));
 }
 
-void Tree::addJob(const Job& job) {
-    finishLettingGo(job.name); // a path can have one object only
-    JobView view = viewOf(job, pastOf(services_.history, job), futureOf(services_, job.name));
-    const auto object = std::make_shared<JobObject>(handlers_, std::move(view));
-    jobs_.emplace(job.name, object);
-    services_.outbox.put([weak = std::weak_ptr(object)] {
-        if (const auto alive = weak.lock()) alive->emitAdded();
-    });
-}
-
-void Tree::showNextRun(const std::string& job) {
-    const auto found = jobs_.find(job);
-    if (found == jobs_.end()) return;
-    JobView shown = found->second->view();
-    shown.show(futureOf(services_, job));
-    found->second->show(std::move(shown));
-    emitJobChanges(found->second);
-}
-
-void Tree::emitJobChanges(const std::shared_ptr<JobObject>& object) {
-    services_.outbox.put([weak = std::weak_ptr(object)] {
-        if (const auto alive = weak.lock()) alive->emitChanges();
-    });
-}
-
-void Tree::letGo(const std::string& job) {
-    leaving_.insert(jobs_.extract(job));
-    services_.outbox.put([this, job] { finishLettingGo(job); });
-}
-
-void Tree::finishLettingGo(const std::string& job) {
-    const auto node = leaving_.extract(job);
-    if (!node.empty()) node.mapped()->emitRemoved();
-}
+void Tree::showNextRun(const std::string& job) { jobs_.show(job, futureOf(services_, job)); }
 
 void Tree::runAdded(const Run& run) { showRun(run); }
 
@@ -105,7 +72,7 @@ void Tree::runChanged(const Run& run) { showRun(run); }
 
 void Tree::runFinished(const Run& run) {
     const RunView& view = showRun(run).view();
-    rememberLastRun(view.job);
+    jobs_.readPastAgain(view.job);
     services_.outbox.put([this, id = view.id, job = view.job, result = view.result] {
         manager_.emitRunFinished(id, runPath(id), job, result);
     });
@@ -117,21 +84,12 @@ void Tree::runForgotten(const Run& run) {
     emitManagerChanges();
 }
 
-void Tree::rememberLastRun(const std::string& job) {
-    const auto found = jobs_.find(job);
-    const auto stored = services_.jobs.jobs().find(job);
-    if (found == jobs_.end() || stored == services_.jobs.jobs().end()) return;
-    JobView shown = found->second->view();
-    shown.show(pastOf(services_.history, stored->second));
-    found->second->show(std::move(shown));
-    emitJobChanges(found->second);
-}
-
 RunObject& Tree::showRun(const Run& run) {
     auto& object = runs_[run.plan.id];
     if (object) {
         object->show(viewOf(run));
     } else {
+        jobs_.knowPast(run.plan.job.name);
         object = std::make_shared<RunObject>(handlers_, viewOf(run));
         services_.outbox.put([object] { object->emitAdded(); });
     }

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "bus/handlers.hpp"
-#include "bus/job_object.hpp"
+#include "bus/job_objects.hpp"
 #include "bus/manager_object.hpp"
 #include "bus/run_object.hpp"
 
@@ -17,6 +17,9 @@ class Tree final : public RunObserver {
   public:
     Tree(asio::io_context& io, sdbus::IConnection& connection, Services& services);
 
+    /// To be called when the bus name is about to be taken: from now on, changes of jobs are signalled.
+    void announce() { jobs_.announce(); }
+
     /// Reads settings and jobs again (SIGHUP). Throws `Error` if the settings are broken.
     void reload() { jobRequests_.reloadNow(); }
 
@@ -29,12 +32,7 @@ class Tree final : public RunObserver {
   private:
     void syncJobs();
     void syncJob(const Job& job);
-    void addJob(const Job& job);
     void showNextRun(const std::string& job);
-    void emitJobChanges(const std::shared_ptr<JobObject>& object);
-    void letGo(const std::string& job);
-    void finishLettingGo(const std::string& job);
-    void rememberLastRun(const std::string& job);
     RunObject& showRun(const Run& run);
     void emitManagerChanges();
 
@@ -46,8 +44,7 @@ class Tree final : public RunObserver {
     RetentionRequests retentionRequests_;
     Handlers handlers_;
     ManagerObject manager_;
-    std::map<std::string, std::shared_ptr<JobObject>> jobs_;
-    std::map<std::string, std::shared_ptr<JobObject>> leaving_; ///< removed, but their last signal is not out yet
+    JobObjects jobs_;
     std::map<std::string, std::shared_ptr<RunObject>> runs_;
     bool managerChanged_ = false;
 };

@@ -128,16 +128,19 @@ LastRun lastRunOf(const RunView& finished) {
     return {finished.id, finished.startedAt > 0 ? finished.startedAt : finished.queuedAt, finished.result};
 }
 
-JobView viewOf(const Job& job, const JobPast& past, const JobFuture& future) {
+JobView viewOf(const Job& job, const JobFuture& future) {
     JobView view;
     view.name = job.name;
-    view.enabled = job.enabled;
-    view.schedule = busText(job.schedule);
-    view.sourceType = toString(job.sourceType());
-    view.destination = busText(job.destination());
-    view.show(past);
+    view.show(job);
     view.show(future);
     return view;
+}
+
+void JobView::show(const Job& job) {
+    enabled = job.enabled;
+    schedule = busText(job.schedule);
+    sourceType = toString(job.sourceType());
+    destination = busText(job.destination());
 }
 
 void JobView::show(const JobPast& past) {

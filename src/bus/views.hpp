@@ -75,11 +75,12 @@ struct JobView {
     std::string lastDrillId, lastDrillResult;
     USec lastProvenAt = 0;
 
+    void show(const Job& job);
     void show(const JobPast& past);
     void show(const JobFuture& future);
 };
 
-JobView viewOf(const Job& job, const JobPast& past, const JobFuture& future);
+JobView viewOf(const Job& job, const JobFuture& future);
 std::vector<std::string> changedProperties(const JobView& before, const JobView& after);
 
 } // namespace holdfast

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <system_error>
 #include <utility>
 
@@ -146,10 +147,32 @@ struct History::Impl {
     std::filesystem::path file;
     SetAside setAside;
     std::unique_ptr<SQLite::Database> database;
-    std::optional<std::uint64_t> runs; ///< at most so many are in it
+    mutable std::map<std::string, SQLite::Statement> statements; ///< of the database, by their text
+    std::optional<std::uint64_t> runs;                           ///< at most so many are in it
 
     /// Counting a million takes its time, so it is done only when there may be too many.
     bool mayHaveMoreThan(std::uint64_t most);
+
+    void close() {
+        statements.clear();
+        database.reset();
+    }
+
+    /// Compiled once: the past of thousands of jobs may be asked for in a row, and to compile takes longer than to
+    /// look.
+    class Prepared {
+      public:
+        Prepared(const Impl& impl, const std::string& sql)
+            : statement_(impl.statements.try_emplace(sql, *impl.database, sql).first->second) {}
+        Prepared(const Prepared&) = delete;
+        Prepared& operator=(const Prepared&) = delete;
+        ~Prepared() { statement_.tryReset(); } // or it would hold on to what it has read
+        SQLite::Statement* operator->() const { return &statement_; }
+        SQLite::Statement& operator*() const { return statement_; }
+
+      private:
+        SQLite::Statement& statement_;
+    };
 
     /// Does `work` with the database: once more, with a fresh one, if it turns out to be corrupt. Throws `Error`.
     template<typename Work>
@@ -180,7 +203,7 @@ struct History::Impl {
             check();
             migrate();
         } catch (...) {
-            database.reset(); // the next one to need it tries again
+            close(); // the next one to need it tries again
             throw;
         }
     }
@@ -209,7 +232,7 @@ struct History::Impl {
 
     /// With its companions, so that sqlite3 can still salvage what is in them. Returns where it lies now.
     std::filesystem::path moveAside() {
-        database.reset();
+        close();
         const std::string base = file.string() + ".broken-" + utcStamp(nowUSec());
         std::string aside = base;
         for (int number = 2; std::filesystem::exists(aside); ++number) aside = fmt::format("{}-{}", base, number);
@@ -260,14 +283,14 @@ struct History::Impl {
 
     [[nodiscard]] std::optional<Milestone> milestone(const std::string& job, const std::string& place,
                                                      const char* kind) const {
-        SQLite::Statement query(*database, "SELECT run, result, finishedAt FROM milestone "
-                                           "WHERE job = ? AND place = ? AND kind = ?");
-        query.bind(1, job);
-        query.bind(2, place);
-        query.bind(3, kind);
-        if (!query.executeStep()) return std::nullopt;
-        return Milestone{query.getColumn(0).getString(), query.getColumn(1).getString(),
-                         static_cast<USec>(query.getColumn(2).getInt64())};
+        const Prepared query(*this, "SELECT run, result, finishedAt FROM milestone "
+                                    "WHERE job = ? AND place = ? AND kind = ?");
+        query->bind(1, job);
+        query->bind(2, place);
+        query->bind(3, kind);
+        if (!query->executeStep()) return std::nullopt;
+        return Milestone{query->getColumn(0).getString(), query->getColumn(1).getString(),
+                         static_cast<USec>(query->getColumn(2).getInt64())};
     }
 
     void insertRun(const HistoryEntry& entry) const {
@@ -333,19 +356,18 @@ std::optional<HistoryEntry> History::find(const std::string& id) const {
 std::vector<HistoryEntry> History::list(const HistoryFilter& filter, std::uint32_t limit, std::uint32_t offset) const {
     return impl_->with([&] {
         // The page is found in an index; only its rows are read.
-        SQLite::Statement query(*impl_->database,
-                                fmt::format("SELECT {} FROM run WHERE id IN (SELECT id FROM run{} "
-                                            "ORDER BY queuedAt DESC, id DESC LIMIT :limit OFFSET :offset) "
-                                            "ORDER BY queuedAt DESC, id DESC",
-                                            columns, conditions(filter)));
-        if (filter.job) query.bind(":job", *filter.job);
-        if (filter.result) query.bind(":result", *filter.result);
-        if (filter.since) query.bind(":since", sqlTime(*filter.since));
-        if (filter.until) query.bind(":until", sqlTime(*filter.until));
-        query.bind(":limit", std::min(limit, maxPage));
-        query.bind(":offset", offset);
+        const Impl::Prepared query(*impl_, fmt::format("SELECT {} FROM run WHERE id IN (SELECT id FROM run{} "
+                                                       "ORDER BY queuedAt DESC, id DESC LIMIT :limit OFFSET :offset) "
+                                                       "ORDER BY queuedAt DESC, id DESC",
+                                                       columns, conditions(filter)));
+        if (filter.job) query->bind(":job", *filter.job);
+        if (filter.result) query->bind(":result", *filter.result);
+        if (filter.since) query->bind(":since", sqlTime(*filter.since));
+        if (filter.until) query->bind(":until", sqlTime(*filter.until));
+        query->bind(":limit", std::min(limit, maxPage));
+        query->bind(":offset", offset);
         std::vector<HistoryEntry> entries;
-        while (query.executeStep()) entries.push_back(readEntry(query));
+        while (query->executeStep()) entries.push_back(readEntry(*query));
         return entries;
     });
 }

@@ -62,7 +62,7 @@ awaitable<void> checkDataset(const ZfsConfig& zfs, Problems& problems) {
 /// The pointer to a name, which may stand alone or in a list.
 std::string pointerTo(const Job& job, const char* field, std::size_t index) {
     const auto pointer = fmt::format("/preprocessConfig/docker/{}", field);
-    const bool isList = job.document.at(nlohmann::json::json_pointer(pointer)).is_array();
+    const bool isList = job.document().at(nlohmann::json::json_pointer(pointer)).is_array();
     return isList ? fmt::format("{}/{}", pointer, index) : pointer;
 }
 

@@ -84,6 +84,7 @@ awaitable<void> obeySignals(asio::io_context& io, Tree& tree) {
         loop.runUntilDone(drills.settled(timersLimit));
 
         // Only now: whoever finds the name finds all that is behind it.
+        tree.announce();
         bus->requestName(compat::ServiceName(busName));
         ::sd_notify(0, "READY=1");
         loop.run();

@@ -106,7 +106,11 @@ struct Job {
     Limits limits;
     std::optional<DrillConfig> drill;
     std::optional<Keep> keep; ///< absent: all backups stay
-    nlohmann::json document; ///< what was written, with nothing added; what GetConfig shows
+    /// The document that was written, with nothing added, as JSON in one line: a tenth of what it takes when parsed.
+    std::string text;
+
+    /// What GetConfig shows.
+    [[nodiscard]] nlohmann::json document() const { return nlohmann::json::parse(text); }
 
     [[nodiscard]] SourceType sourceType() const { return static_cast<SourceType>(source.index()); }
     /// "remote:path", for people.

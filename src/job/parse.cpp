@@ -158,7 +158,7 @@ DrillConfig drillConfig(const json& object, std::optional<std::uint64_t> maxSize
     return config;
 }
 
-Job makeJob(json document, const Resolved& resolved) {
+Job makeJob(const json& document, const Resolved& resolved) {
     Job job;
     take(document, "name", job.name);
     take(document, "enabled", job.enabled);
@@ -177,7 +177,7 @@ Job makeJob(json document, const Resolved& resolved) {
     job.limits = resolved.limits;
     if (document.contains("drill")) job.drill = drillConfig(document["drill"], resolved.drillMax);
     job.keep = keepRules(document);
-    job.document = std::move(document);
+    job.text = document.dump();
     return job;
 }
 
@@ -201,7 +201,7 @@ Job parseJob(const json& written) {
         resolved.drillMax = resolveDrillMax(document.value("drill", json::object()), problems);
     }
     if (!problems.empty()) throw InvalidJob(std::move(problems));
-    return makeJob(std::move(document), resolved);
+    return makeJob(document, resolved);
 }
 
 Job parseJob(const std::string& text) {

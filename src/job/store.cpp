@@ -69,10 +69,12 @@ JobStore::JobStore(fs::path folder) : folder_(std::move(folder)) {}
 void JobStore::reload() {
     std::map<std::string, Job> jobs;
     std::vector<BrokenJob> broken;
-    for (const auto& path : jobFiles(folder_)) {
+    const auto files = jobFiles(folder_); // if it throws, nothing has changed
+    for (const auto& path : files) {
         try {
             auto job = loadJob(path);
             auto name = job.name;
+            jobs_.erase(name); // one by one, so that thousands are not held twice
             jobs.emplace(std::move(name), std::move(job));
         } catch (const std::exception& error) {
             if (isThere(path)) broken.push_back({asUtf8(path.filename().string()), asUtf8(error.what())});
@@ -118,7 +120,7 @@ void JobStore::remove(const std::string& name) {
 }
 
 Job JobStore::merged(const std::string& name, const std::string& mergePatch) const {
-    auto document = get(name).document;
+    auto document = get(name).document();
     nlohmann::json patch;
     try {
         patch = parseDocument(mergePatch);
@@ -138,7 +140,7 @@ Job JobStore::merged(const std::string& name, const std::string& mergePatch) con
 /// A Job comes from parseJob() alone, so its name is safe as a file's.
 void JobStore::write(const Job& job) {
     fs::create_directories(folder_);
-    replaceFile(folder_ / fileName(job.name), textOf(job.document), Durability::Durable, 0600);
+    replaceFile(folder_ / fileName(job.name), textOf(job.document()), Durability::Durable, 0600);
 }
 
 } // namespace holdfast

@@ -24,7 +24,7 @@ std::string baseName(const Plan& plan) { return plan.objectName.empty() ? plan.j
 
 /// A job that is not stored here has no document.
 nlohmann::json jobToJson(const Plan& plan) {
-    if (plan.backsUp() || plan.drills()) return plan.job.document;
+    if (plan.backsUp() || plan.drills()) return plan.job.document();
     return {{"name", plan.job.name},
             {"remoteName", plan.job.remoteName},
             {"destinationPath", plan.job.destinationPath},

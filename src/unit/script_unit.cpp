@@ -39,8 +39,8 @@ void addService(UnitProperties& properties, const ScriptUnit& unit) {
     addCommand(properties, "ExecStartEx", unit.argv);
     add(properties, "WorkingDirectory", unit.workingDirectory);
     add(properties, "Environment",
-        Strings{"HOLDFAST_JOB=" + unit.job, "HOLDFAST_RUN=" + unit.runId,
-                std::string("HOLDFAST_OUTPUT_DIR=") + scriptOutputFolder});
+        Strings{fmt::format("HOLDFAST_JOB={}", unit.job), fmt::format("HOLDFAST_RUN={}", unit.runId),
+                fmt::format("HOLDFAST_OUTPUT_DIR={}", scriptOutputFolder)});
     addLogFields(properties, {{"HOLDFAST_JOB", unit.job}, {"HOLDFAST_RUN", unit.runId}});
     if (unit.out >= 0) {
         add(properties, "StandardOutputFileDescriptor", sdbus::UnixFd(unit.out));

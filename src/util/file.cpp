@@ -3,6 +3,7 @@
 #include "util/error.hpp"
 #include "util/fd.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 
@@ -20,7 +21,8 @@ std::string readAll(int fd, const std::filesystem::path& path, std::size_t limit
     if (!S_ISREG(info.st_mode)) throw Error(fmt::format("{} is not a regular file.", path.string()));
 
     std::string content;
-    std::string chunk(64 * 1024, '\0');
+    constexpr std::size_t smallest = 4 * 1024, largest = 64 * 1024;
+    std::string chunk(std::clamp(static_cast<std::size_t>(info.st_size) + 1, smallest, largest), '\0');
     while (true) {
         const ssize_t got = ::read(fd, chunk.data(), chunk.size());
         if (got < 0 && errno == EINTR) continue;

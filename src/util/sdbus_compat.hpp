@@ -87,23 +87,58 @@ class OpenMessage : public sdbus::Message {
 
 } // namespace detail
 
+inline Caller callerOf(sd_bus_message* call) {
+    const char* sender = sd_bus_message_get_sender(call);
+    return {sender == nullptr ? std::string() : std::string(sender),
+            sd_bus_message_get_allow_interactive_authorization(call) > 0};
+}
+
 /// For use at the beginning of a method's implementation: afterwards the message is another one, or none.
 inline Caller currentCaller(const sdbus::IObject& object) {
 #ifdef HOLDFAST_SDBUS_2
     const sdbus::Message message = object.getCurrentlyProcessedMessage();
-    sd_bus_message* raw = detail::OpenMessage::of(message);
+    return callerOf(detail::OpenMessage::of(message));
 #else
-    sd_bus_message* raw = detail::OpenMessage::of(*object.getCurrentlyProcessedMessage());
+    return callerOf(detail::OpenMessage::of(*object.getCurrentlyProcessedMessage()));
 #endif
-    const char* sender = sd_bus_message_get_sender(raw);
-    return {sender == nullptr ? std::string() : std::string(sender),
-            sd_bus_message_get_allow_interactive_authorization(raw) > 0};
 }
 
 /// Lets the service have polkit ask a person before it answers this call, which has not been sent yet.
 inline void allowInteractiveAuthorization(sdbus::Message& call) {
     sd_bus_message_set_allow_interactive_authorization(detail::OpenMessage::of(call), 1);
 }
+
+/// The sd-bus connection below one of sdbus-c++, for what that does not offer: one vtable for many objects.
+class RawBus {
+  public:
+    explicit RawBus(sdbus::IConnection& connection) : message_(anyMessage(connection)) {}
+
+    [[nodiscard]] sd_bus* get() const { return sd_bus_message_get_bus(detail::OpenMessage::of(message_)); }
+    /// A call that sd-bus has handed over, as sdbus-c++ has it.
+    [[nodiscard]] sdbus::MethodCall wrap(sd_bus_message* call) const { return Wrapped(call, message_); }
+
+  private:
+    class Wrapped : public sdbus::MethodCall {
+      public:
+#ifdef HOLDFAST_SDBUS_2
+        Wrapped(sd_bus_message* call, const sdbus::Message& other)
+            : sdbus::MethodCall(call, other.*(&Wrapped::connection_)) {}
+#else
+        Wrapped(sd_bus_message* call, const sdbus::Message& other)
+            : sdbus::MethodCall(call, other.*(&Wrapped::sdbus_)) {}
+#endif
+    };
+
+    /// Never sent: it only knows what it belongs to.
+    static sdbus::MethodCall anyMessage(sdbus::IConnection& connection) {
+        const auto proxy = sdbus::createProxy(connection, ServiceName("org.freedesktop.DBus"),
+                                              sdbus::ObjectPath("/org/freedesktop/DBus"));
+        finishRegistration(*proxy);
+        return proxy->createMethodCall(InterfaceName("org.freedesktop.DBus.Peer"), MethodName("Ping"));
+    }
+
+    sdbus::MethodCall message_;
+};
 
 // --- connection ----------------------------------------------------------------------------------------------------
 /// `handler` is called with every message that matches, until the slot is let go of. The slot must not outlive the

@@ -18,5 +18,16 @@ TEST(RunPath, IsTheIdItself) {
     EXPECT_EQ(runPath("0123456789abcdef0123456789abcdef"), "/org/holdfast1/run/0123456789abcdef0123456789abcdef");
 }
 
+TEST(JobAt, IsTheOtherWayRound) {
+    for (const char* name : {"tank", "a-b_c.1", "0", "_"}) EXPECT_EQ(jobAt(jobPath(name)), name);
+}
+
+TEST(JobAt, KnowsOneSpellingOnly) {
+    EXPECT_EQ(jobAt("/org/holdfast1/job/_74ank"), std::nullopt); // "tank"
+    EXPECT_EQ(jobAt("/org/holdfast1/job"), std::nullopt);
+    EXPECT_EQ(jobAt("/org/holdfast1/job/tank/below"), std::nullopt);
+    EXPECT_EQ(jobAt("/org/holdfast1/run/tank"), std::nullopt);
+}
+
 } // namespace
 } // namespace holdfast

@@ -111,9 +111,9 @@ TEST(Job, DocumentIsParsedAgainToTheSame) {
         written["limits"] = {{"memoryMax", "1.5G"}};
         written["schedule"] = "0 3 * * 1";
         const auto job = parseJob(written);
-        EXPECT_EQ(job.document, written);
-        const auto again = parseJob(json::parse(job.document.dump()));
-        EXPECT_EQ(again.document, job.document);
+        EXPECT_EQ(job.document(), written);
+        const auto again = parseJob(json::parse(job.document().dump()));
+        EXPECT_EQ(again.document(), job.document());
         EXPECT_EQ(again.sourceType(), job.sourceType());
         EXPECT_STREQ(toString(job.sourceType()), type);
     }

@@ -214,7 +214,7 @@ TEST(Rules, NullIsAbsent) {
     document["unknown"] = nullptr;
     ASSERT_EQ(problemsOf(document), std::vector<Problem>{});
     const auto job = parseJob(document);
-    EXPECT_EQ(job.document, with(minimal("flash"), "/limits", json::object()));
+    EXPECT_EQ(job.document(), with(minimal("flash"), "/limits", json::object()));
     EXPECT_EQ(codesOf(with(minimal("none"), "/name", nullptr)), std::vector<std::string>{"/name required"});
     EXPECT_EQ(codesOf(with(minimal("script"), script + "scriptArgs", json{nullptr})),
               std::vector<std::string>{script + "scriptArgs/0 type"});

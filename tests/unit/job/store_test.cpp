@@ -68,7 +68,7 @@ TEST_F(Store, AddWritesAFileThatLoads) {
 
     JobStore fresh(jobs_);
     fresh.reload();
-    EXPECT_EQ(fresh.get("tank").document, named("tank"));
+    EXPECT_EQ(fresh.get("tank").document(), named("tank"));
 }
 
 TEST_F(Store, AddRefusesANameThatIsTaken) {
@@ -209,11 +209,11 @@ TEST_F(Store, WhatIsAddedCanAlwaysBeReadBack) {
     const std::vector<std::string> rules(256, std::string(78, 'x'));
     const auto job = parseJob(
         with(named("wide"), "/rcloneOptions", json{{"exclude", rules}, {"include", rules}, {"filter", rules}}));
-    ASSERT_GT(job.document.dump(2).size(), maxDocumentSize);
+    ASSERT_GT(job.document().dump(2).size(), maxDocumentSize);
     store_.add(job);
     JobStore fresh(jobs_);
     fresh.reload();
-    EXPECT_EQ(fresh.get("wide").document, job.document);
+    EXPECT_EQ(fresh.get("wide").document(), job.document());
 }
 
 TEST_F(Store, MergedIsCheckedWhole) {
@@ -227,7 +227,7 @@ TEST_F(Store, MergedIsCheckedWhole) {
     store_.replace(changed);
     const auto back =
         store_.merged("f", R"({"enabled": null, "preprocessConfig": {"flash": {"compressionLevel": null}}})");
-    EXPECT_EQ(back.document, with(minimal("flash"), "/name", "f"));
+    EXPECT_EQ(back.document(), with(minimal("flash"), "/name", "f"));
 }
 
 TEST_F(Store, MergedRefuses) {
@@ -250,7 +250,7 @@ TEST_F(Store, MergedRefuses) {
     EXPECT_EQ(problem(R"({"bogus": 1})").code, "unknown-field");
     EXPECT_EQ(problem(R"({"preprocessType": "zfs"})").pointer, "/preprocessConfig");
     EXPECT_THROW((void)store_.merged("b", "{}"), NoSuchJob);
-    EXPECT_EQ(store_.get("a").document, named("a"));
+    EXPECT_EQ(store_.get("a").document(), named("a"));
 }
 
 } // namespace holdfast::test
