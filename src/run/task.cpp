@@ -1,6 +1,7 @@
 #include "run/task.hpp"
 
 #include "util/error.hpp"
+#include "util/json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -34,7 +35,7 @@ Task taskFromJson(const nlohmann::json& json) {
                            .paths = json.at("paths")};
     }
     if (kind == "verify") return VerifyTask{.backup = json.at("backup"), .deep = json.at("deep")};
-    if (kind == "drill") return DrillTask{.deep = json.at("deep"), .maxSize = json.at("maxSize")};
+    if (kind == "drill") return DrillTask{.deep = json.at("deep"), .maxSize = natural<std::uint64_t>(json, "maxSize")};
     throw Error(fmt::format("There is no task \"{}\".", kind));
 }
 
