@@ -41,7 +41,7 @@ awaitable<void> lookForEarlier(const Rclone& rclone, const Settings& settings, S
 }
 
 awaitable<void> prepare(Source& source, const Plan& plan, Reporter& reporter) {
-    const auto begin = nowUSec();
+    const auto begin = std::chrono::steady_clock::now(); // which nobody sets
     auto work = withDeadline(source.prepare(), microseconds(plan.job.preprocessTimeout),
                              fmt::format("{} took longer than preprocessTimeout ({}).", source.preparing(),
                                          formatSpan(plan.job.preprocessTimeout)));
@@ -52,7 +52,8 @@ awaitable<void> prepare(Source& source, const Plan& plan, Reporter& reporter) {
     }
     reporter.metadata(source.metadata());
     if (const auto notice = source.notice(); !notice.empty()) logNotice(notice);
-    reporter.metadata({{"processingTimeMs", (nowUSec() - begin) / 1000}});
+    const auto took = std::chrono::steady_clock::now() - begin;
+    reporter.metadata({{"processingTimeMs", std::chrono::duration_cast<std::chrono::milliseconds>(took).count()}});
 }
 
 void identify(Manifest& manifest, const Plan& plan, const Source& source, const std::string& rcloneVersion) {

@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/json.hpp"
 
 #include <sstream>
 
@@ -37,9 +38,9 @@ LedgerHeader headerFromJson(const nlohmann::json& json) {
             .outputPath = json.at("outputPath"),
             .kind = json.at("kind"),
             .sourceType = json.at("sourceType"),
-            .maxAttempts = json.at("maxAttempts"),
+            .maxAttempts = natural<std::uint32_t>(json, "maxAttempts"),
             .cleanupOnFailure = json.at("cleanupOnFailure"),
-            .startedAt = json.at("startedAt")};
+            .startedAt = natural<USec>(json, "startedAt")};
 }
 
 const char* toString(OnCommit onCommit) {
@@ -98,7 +99,7 @@ void Ledger::append(const nlohmann::json& line) { appendDurably(fd_.get(), line.
 void Ledger::replay(const nlohmann::json& line) {
     const std::string op = line.at("op");
     if (op == "acquire") {
-        entries_.push_back({line.at("number"), line.at("kind"), line.at("what"),
+        entries_.push_back({natural<std::uint64_t>(line, "number"), line.at("kind"), line.at("what"),
                             line.at("keep") ? OnFailure::Keep : OnFailure::Undo,
                             onCommitFrom(line.value("onCommit", "undo"))});
         next_ = entries_.back().number + 1;
@@ -107,7 +108,7 @@ void Ledger::replay(const nlohmann::json& line) {
     } else if (op == "verdict") {
         line.at("error").get_to(verdict_);
     } else if (op == "released" || op == "kept") {
-        const std::uint64_t number = line.at("number");
+        const auto number = natural<std::uint64_t>(line, "number");
         std::erase_if(entries_, [&](const LedgerEntry& entry) { return entry.number == number; });
         if (op == "kept") kept_.push_back(line.at("why"));
     } else {

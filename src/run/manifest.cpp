@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 #include "util/id.hpp"
+#include "util/json.hpp"
 
 #include <fmt/format.h>
 
@@ -24,15 +25,16 @@ nlohmann::json toJson(const Manifest::Copy& copy) {
 
 void readContent(const nlohmann::json& json, Manifest& m) {
     if (const auto stream = json.find("stream"); stream != json.end()) {
-        m.stream =
-            Manifest::Stream{stream->at("format"), stream->at("compression"), stream->at("size"), stream->at("sha256")};
+        m.stream = Manifest::Stream{stream->at("format"), stream->at("compression"),
+                                    natural<std::uint64_t>(*stream, "size"), stream->at("sha256")};
     }
     if (const auto copy = json.find("copy"); copy != json.end()) {
-        m.copy = Manifest::Copy{copy->at("layout"), copy->at("files"), copy->at("bytes"), copy->at("hash")};
+        m.copy = Manifest::Copy{copy->at("layout"), natural<std::uint64_t>(*copy, "files"),
+                                natural<std::uint64_t>(*copy, "bytes"), copy->at("hash")};
         if (const auto flags = copy->find("flags"); flags != copy->end()) flags->get_to(m.copy->flags);
     }
     for (const auto& o : json.at("objects")) {
-        Manifest::Object object{o.at("name"), o.at("size"), o.at("sha256")};
+        Manifest::Object object{o.at("name"), natural<std::uint64_t>(o, "size"), o.at("sha256")};
         if (const auto hashes = o.find("hashes"); hashes != o.end()) hashes->get_to(object.hashes);
         m.objects.push_back(std::move(object));
     }
@@ -64,7 +66,7 @@ std::string serialize(const Manifest& m) {
 
 Manifest parseManifest(const std::string& text) {
     try {
-        const auto json = nlohmann::json::parse(text);
+        const auto json = parseShallow(text);
         if (const auto version = json.at("version"); version != 1) {
             throw Error(fmt::format("The manifest has version {}; this Holdfast reads version 1. Use a newer one.",
                                     version.dump()));
@@ -74,8 +76,8 @@ Manifest parseManifest(const std::string& text) {
         json.at("job").get_to(m.job);
         json.at("host").get_to(m.host);
         json.at("source").get_to(m.source);
-        json.at("startedAt").get_to(m.startedAt);
-        json.at("finishedAt").get_to(m.finishedAt);
+        readNatural(json, "startedAt", m.startedAt);
+        readNatural(json, "finishedAt", m.finishedAt);
         readContent(json, m);
         if (const auto fields = json.find(m.source); fields != json.end()) m.sourceFields = *fields;
         m.tools = json.value("tools", nlohmann::json::object());

@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 #include "util/id.hpp"
+#include "util/json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -54,12 +55,12 @@ nlohmann::json settingsToJson(const Settings& s) {
 Settings settingsFromJson(const nlohmann::json& json) {
     Settings s;
     s.rcloneConfig = json.at("rcloneConfig").get<std::string>();
-    json.at("maxAttempts").get_to(s.maxAttempts);
-    json.at("retryDelay").get_to(s.retryDelay);
-    json.at("retryDelayMax").get_to(s.retryDelayMax);
-    json.at("stallWarning").get_to(s.stallWarning);
-    json.at("stallTimeout").get_to(s.stallTimeout);
-    json.at("killDelay").get_to(s.killDelay);
+    readNatural(json, "maxAttempts", s.maxAttempts);
+    readNatural(json, "retryDelay", s.retryDelay);
+    readNatural(json, "retryDelayMax", s.retryDelayMax);
+    readNatural(json, "stallWarning", s.stallWarning);
+    readNatural(json, "stallTimeout", s.stallTimeout);
+    readNatural(json, "killDelay", s.killDelay);
     return s;
 }
 
@@ -141,9 +142,9 @@ Plan planFromJson(const nlohmann::json& json) {
                   .job = std::move(job),
                   .task = std::move(task),
                   .settings = settingsFromJson(json.at("settings")),
-                  .startedByUid = json.at("startedByUid"),
-                  .queuedAt = json.at("queuedAt"),
-                  .startedAt = json.at("startedAt"),
+                  .startedByUid = natural<std::uint32_t>(json, "startedByUid"),
+                  .queuedAt = natural<USec>(json, "queuedAt"),
+                  .startedAt = natural<USec>(json, "startedAt"),
                   .host = json.at("host"),
                   .objectName = json.at("objectName"),
                   .provenRuns = json.value("provenRuns", std::vector<std::string>{})};

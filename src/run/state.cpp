@@ -3,6 +3,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/format.hpp"
+#include "util/json.hpp"
 
 #include <fmt/format.h>
 
@@ -26,12 +27,12 @@ RunState runStateFromJson(const nlohmann::json& json) {
         RunState s;
         json.at("state").get_to(s.state);
         json.at("phase").get_to(s.phase);
-        json.at("attempt").get_to(s.attempt);
-        json.at("bytesDone").get_to(s.bytesDone);
-        json.at("bytesTotal").get_to(s.bytesTotal);
+        readNatural(json, "attempt", s.attempt);
+        readNatural(json, "bytesDone", s.bytesDone);
+        readNatural(json, "bytesTotal", s.bytesTotal);
         json.at("bytesTotalEstimated").get_to(s.bytesTotalEstimated);
-        json.at("rate").get_to(s.rate);
-        json.at("etaUSec").get_to(s.etaUSec);
+        readNatural(json, "rate", s.rate);
+        readNatural(json, "etaUSec", s.etaUSec);
         json.at("stalled").get_to(s.stalled);
         json.at("error").get_to(s.error);
         s.metadata = json.at("metadata");
@@ -72,8 +73,8 @@ RunResult runResultFromJson(const nlohmann::json& json) {
         json.at("id").get_to(r.id);
         json.at("result").get_to(r.result);
         r.last = runStateFromJson(json.at("last"));
-        json.at("startedAt").get_to(r.startedAt);
-        json.at("finishedAt").get_to(r.finishedAt);
+        readNatural(json, "startedAt", r.startedAt);
+        readNatural(json, "finishedAt", r.finishedAt);
         json.at("kept").get_to(r.kept);
         return r;
     } catch (const nlohmann::json::exception& e) {

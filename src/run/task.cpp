@@ -1,6 +1,7 @@
 #include "run/task.hpp"
 
 #include "util/error.hpp"
+#include "util/json.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -16,11 +17,11 @@ nlohmann::json toJson(const Keep& keep) {
 }
 
 Keep keepFromJson(const nlohmann::json& json) {
-    return {.last = json.at("last"),
-            .daily = json.at("daily"),
-            .weekly = json.at("weekly"),
-            .monthly = json.at("monthly"),
-            .yearly = json.at("yearly")};
+    return {.last = natural<std::uint32_t>(json, "last"),
+            .daily = natural<std::uint32_t>(json, "daily"),
+            .weekly = natural<std::uint32_t>(json, "weekly"),
+            .monthly = natural<std::uint32_t>(json, "monthly"),
+            .yearly = natural<std::uint32_t>(json, "yearly")};
 }
 
 nlohmann::json toJson(const Task& task) {
@@ -54,9 +55,9 @@ Task taskFromJson(const nlohmann::json& json) {
                            .paths = json.at("paths")};
     }
     if (kind == "verify") return VerifyTask{.backup = json.at("backup"), .deep = json.at("deep")};
-    if (kind == "drill") return DrillTask{.deep = json.at("deep"), .maxSize = json.at("maxSize")};
+    if (kind == "drill") return DrillTask{.deep = json.at("deep"), .maxSize = natural<std::uint64_t>(json, "maxSize")};
     if (kind == "prune") return PruneTask{.keep = keepFromJson(json.at("keep"))};
-    if (kind == "janitor") return JanitorTask{.names = json.at("names"), .olderThan = json.at("olderThan")};
+    if (kind == "janitor") return JanitorTask{.names = json.at("names"), .olderThan = natural<USec>(json, "olderThan")};
     throw Error(fmt::format("There is no task \"{}\".", kind));
 }
 

@@ -12,6 +12,7 @@
 #include "util/time.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -102,7 +103,7 @@ ScriptSource::ScriptSource(const Plan& plan, const Paths& paths, Ledger& ledger)
       folder_(paths.scratch(plan.id)), output_(folder_ / "output") {}
 
 awaitable<void> ScriptSource::prepare() {
-    const auto began = nowUSec();
+    const auto began = std::chrono::steady_clock::now();
     const auto script = refuseWhatCannotWork();
     makeFolders(script);
     co_await run(unitOf(script, began));
@@ -129,7 +130,7 @@ void ScriptSource::makeFolders(const ScriptFile& script) {
     allow(output_, 0777); // its user is chosen when the unit starts; nobody else can reach the folder
 }
 
-ScriptUnit ScriptSource::unitOf(const ScriptFile& script, USec began) const {
+ScriptUnit ScriptSource::unitOf(const ScriptFile& script, std::chrono::steady_clock::time_point began) const {
     ScriptUnit unit;
     unit.runId = plan_.id;
     unit.job = plan_.job.name;
@@ -146,7 +147,9 @@ ScriptUnit ScriptSource::unitOf(const ScriptFile& script, USec began) const {
     unit.limits = plan_.job.limits;
     unit.out = log_.write();
 
-    const auto gone = nowUSec() - began + marginOf(plan_.job.preprocessTimeout);
+    const std::chrono::microseconds passed(
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - began));
+    const auto gone = static_cast<USec>(passed.count()) + marginOf(plan_.job.preprocessTimeout);
     unit.timeout = plan_.job.preprocessTimeout - std::min(gone, plan_.job.preprocessTimeout - 1);
     if (config_.timeout) unit.timeout = std::min(unit.timeout, static_cast<USec>(*config_.timeout * 1e6));
     unit.timeout = std::max(unit.timeout, USec{1});

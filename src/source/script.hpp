@@ -7,6 +7,7 @@
 #include "unit/script_unit.hpp"
 #include "unit/systemd.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -30,7 +31,7 @@ class ScriptSource : public Source {
   private:
     ScriptFile refuseWhatCannotWork() const;
     void makeFolders(const ScriptFile& script);
-    [[nodiscard]] ScriptUnit unitOf(const ScriptFile& script, USec began) const;
+    [[nodiscard]] ScriptUnit unitOf(const ScriptFile& script, std::chrono::steady_clock::time_point began) const;
     [[nodiscard]] std::vector<ReadableMount> readable(const ScriptFile& script) const;
     awaitable<void> run(ScriptUnit unit);
     awaitable<void> start(BusSystemd& systemd, UnitProperties properties);

@@ -4,6 +4,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/id.hpp"
+#include "util/json.hpp"
 
 #include <utility>
 #include <vector>
@@ -31,9 +32,9 @@ ZfsBase baseFromJson(const nlohmann::json& json) {
     json.at("bookmarked").get_to(base.bookmarked);
     json.at("guid").get_to(base.guid);
     json.at("raw").get_to(base.raw);
-    json.at("depth").get_to(base.depth);
+    readNatural(json, "depth", base.depth);
     json.at("manifest").get_to(base.manifest);
-    json.at("startedAt").get_to(base.startedAt);
+    readNatural(json, "startedAt", base.startedAt);
     if (!isId(base.run)) throw Error(fmt::format("\"{}\" is not the id of a run.", base.run));
     return base;
 }

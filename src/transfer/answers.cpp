@@ -1,6 +1,7 @@
 #include "transfer/answers.hpp"
 
-#include <algorithm>
+#include "util/json.hpp"
+
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,18 +16,20 @@ namespace {
 /// What `read` makes of the parsed answer.
 template<typename Read>
 auto answered(const std::string& text, const std::string& doing, Read read) {
+    const auto refuse = [&]() -> TransferError {
+        return {fmt::format("Could not {}: rclone's answer is not the JSON that it should be.", doing), true};
+    };
     try {
         return read(json::parse(text));
     } catch (const json::exception&) {
-        throw TransferError(fmt::format("Could not {}: rclone's answer is not the JSON that it should be.", doing),
-                            true);
+        throw refuse();
+    } catch (const Error&) {
+        throw refuse();
     }
 }
 
-/// -1: the remote does not tell.
-std::uint64_t sizeOf(const json& file) {
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(file.at("Size").get<std::int64_t>(), 0));
-}
+/// 0 for -1: the remote does not tell.
+std::uint64_t sizeOf(const json& file) { return file.at("Size") == -1 ? 0 : natural<std::uint64_t>(file, "Size"); }
 
 } // namespace
 
@@ -53,7 +56,7 @@ RemoteFeatures parseFeatures(const std::string& text, const std::string& doing) 
 std::optional<RemoteObject> parseStat(const std::string& text, const std::string& hash, const std::string& doing) {
     return answered(text, doing, [&](const json& answer) -> std::optional<RemoteObject> {
         if (answer.is_null() || answer.value("IsDir", false)) return std::nullopt; // null: rclone ≥ 1.64
-        RemoteObject found{.size = answer.at("Size").get<std::uint64_t>(), .hash = {}};
+        RemoteObject found{.size = sizeOf(answer), .hash = {}};
         if (const auto hashes = answer.find("Hashes"); !hash.empty() && hashes != answer.end()) {
             if (const auto value = hashes->value(hash, ""); !value.empty()) found.hash = value;
         }

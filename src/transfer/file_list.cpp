@@ -2,6 +2,7 @@
 
 #include "util/async.hpp"
 #include "util/error.hpp"
+#include "util/json.hpp"
 
 #include <algorithm>
 #include <sstream>
@@ -88,7 +89,7 @@ FileList parseFileList(const std::string& text) {
         for (std::string line; std::getline(lines, line);) {
             const auto json = nlohmann::json::parse(line);
             ListedFile file;
-            json.at("size").get_to(file.size);
+            readNatural(json, "size", file.size);
             json.at("hash").get_to(file.hash);
             files[json.at("path").get<std::string>()] = std::move(file);
         }

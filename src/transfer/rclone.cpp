@@ -124,7 +124,8 @@ awaitable<std::optional<RemoteObject>> Rclone::stat(std::string object, std::str
                                                     std::chrono::microseconds deadline) const {
     auto lsjson = hash.empty() ? arguments("lsjson", "--stat", "--", object)
                                : arguments("lsjson", "--stat", "--hash", "--hash-type", hash, "--", object);
-    const auto answer = co_await ask(std::move(lsjson), deadline);
+    const std::chrono::microseconds limit = hash.empty() ? askDeadline : deadline;
+    const auto answer = co_await ask(std::move(lsjson), limit);
     if (notFound(answer.status)) co_return std::nullopt;
     const auto doing = fmt::format("look at {}", object);
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
@@ -216,11 +217,13 @@ awaitable<void> Rclone::write(std::string object, std::string content) const {
 }
 
 awaitable<void> Rclone::remove(std::string object) const {
-    if (!co_await stat(object, {}, askDeadline)) co_return;
+    const auto before = co_await stat(object);
+    if (!before) co_return;
     const auto answer = co_await ask(arguments("deletefile", "--", object), askDeadline);
     if (answer.status.ok()) co_return;
     const auto failure = rcloneFailure(fmt::format("remove {}", object), answer.status, answer.errorTail);
-    if (!co_await stat(object, {}, askDeadline)) co_return; // somebody else was faster
+    const auto after = co_await stat(object);
+    if (!after) co_return; // somebody else was faster
     throw failure;
 }
 

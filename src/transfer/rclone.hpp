@@ -28,9 +28,9 @@ class Rclone {
 
     awaitable<RemoteFeatures> features(std::string remote) const;
     /// Nothing if there is no such object. `hash` is one of features().hashes, or empty. Hashing may need the remote to
-    /// read the object back, so `deadline` is the caller's.
-    awaitable<std::optional<RemoteObject>> stat(std::string object, std::string hash,
-                                                std::chrono::microseconds deadline) const;
+    /// read the object back, so its `deadline` is the caller's.
+    awaitable<std::optional<RemoteObject>> stat(std::string object, std::string hash = {},
+                                                std::chrono::microseconds deadline = {}) const;
     /// The files in a folder, not below it, whose names match rclone's pattern; none if there is no such folder.
     awaitable<std::vector<FolderEntry>> list(std::string folder, std::string pattern) const;
     /// All that lies in a folder, not below it; nothing if there is no such folder.

@@ -56,6 +56,24 @@ TEST(Manifest, cutShortIsNeverTakenForAWholeOne) {
     }
 }
 
+TEST(Manifest, withANumberThatIsNoneIsRefused) {
+    for (const char* number : {"-1", "2.77e25", "0.5"}) {
+        auto json = nlohmann::json::parse(serialize(someManifest()));
+        json["finishedAt"] = nlohmann::json::parse(number);
+        EXPECT_THROW(parseManifest(json.dump()), Error) << number;
+        json["finishedAt"] = 2;
+        json["objects"][0]["size"] = nlohmann::json::parse(number);
+        EXPECT_THROW(parseManifest(json.dump()), Error) << number;
+    }
+}
+
+TEST(Manifest, thatIsNestedWithoutEndIsRefused) {
+    auto text = serialize(someManifest());
+    const std::string levels(200000, '[');
+    text.insert(1, "\"tools\": " + levels + std::string(levels.size(), ']') + ", ");
+    EXPECT_THROW(parseManifest(text), Error);
+}
+
 TEST(Manifest, ofAnotherVersionIsRefusedAndAnUnknownFieldIsNot) {
     auto json = nlohmann::json::parse(serialize(someManifest()));
     json["later"] = "more";
