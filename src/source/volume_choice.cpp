@@ -158,17 +158,17 @@ awaitable<std::vector<VolumeToRead>> locateChosen(Engine engine, std::vector<Vol
 }
 
 awaitable<std::vector<EngineContainer>> usersOf(Engine engine, std::vector<VolumeToRead> volumes, Names first) {
-    auto running = co_await engine.running();
-    std::erase_if(running, [&](const EngineListed& listed) { return !uses(listed, volumes); });
-    const auto rank = [&](const EngineListed& listed) {
-        return std::find(first.begin(), first.end(), listed.name) - first.begin();
+    auto listed = co_await engine.all();
+    std::erase_if(listed, [&](const EngineListed& one) { return !uses(one, volumes); });
+    const auto rank = [&](const EngineListed& one) {
+        return std::find(first.begin(), first.end(), one.name) - first.begin();
     };
-    std::stable_sort(running.begin(), running.end(), [&](const EngineListed& a, const EngineListed& b) {
+    std::stable_sort(listed.begin(), listed.end(), [&](const EngineListed& a, const EngineListed& b) {
         return rank(a) != rank(b) ? rank(a) < rank(b) : a.created > b.created;
     });
     std::vector<EngineContainer> users;
-    for (const auto& listed : running) {
-        auto container = co_await engine.container(listed.id);
+    for (const auto& one : listed) {
+        auto container = co_await engine.container(one.id);
         if (!container || !container->running) continue;
         refuseWhatWouldNotComeBack(*container);
         users.push_back(std::move(*container));
