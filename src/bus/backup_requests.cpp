@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace holdfast {
 
@@ -60,8 +61,37 @@ void requireInside(const std::vector<std::string>& paths) {
     }
 }
 
+/// Names as engines allow, two with a colon between them. Whether the backup has them is for the run to find out.
+void requireVolumes(const std::vector<std::string>& volumes) {
+    constexpr auto allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-:";
+    for (const auto& name : volumes) {
+        if (!name.empty() && name.size() <= maxJobName && name.find_first_not_of(allowed) == name.npos) continue;
+        throw InvalidArgs(fmt::format("Option \"volumes\": {} is not NAME or NAME:OTHER.", shown(name)));
+    }
+}
+
+/// The options for a restore into volumes, which have no path to name.
+void takeVolumes(Options& options, RestoreTask& task) {
+    task.volumes = options.texts("volumes");
+    task.intoVolumes = options.flag("intoVolumes") || !task.volumes.empty();
+    task.engineSocket = options.text("engineSocket", maxPath).value_or("");
+    if (!task.intoVolumes) {
+        if (!task.engineSocket.empty()) throw InvalidArgs("Option \"engineSocket\" is for a restore into volumes.");
+        return;
+    }
+    requireVolumes(task.volumes);
+    if (!task.target.empty()) throw InvalidArgs("A restore into volumes has no other target: leave that empty.");
+    if (!task.paths.empty()) throw InvalidArgs("A volume is restored whole: \"paths\" cannot choose from it.");
+    if (!task.engineSocket.empty()) requireFolder(task.engineSocket);
+    task.target = task.volumes.empty() ? "volumes" : fmt::format("volumes {}", fmt::join(task.volumes, ", "));
+}
+
 void requireTarget(const nlohmann::json& backup, const RestoreTask& task) {
-    if (backup.value("Format", "") != "zfs-send") {
+    if (task.intoVolumes) {
+        if (backup.value("Source", "") != "docker") {
+            throw InvalidArgs("This is no backup of volumes of containers; it needs the path of a folder, or a dataset.");
+        }
+    } else if (backup.value("Format", "") != "zfs-send") {
         requireFolder(task.target);
     } else {
         requireDataset(task.target);
@@ -135,8 +165,11 @@ Reply<std::string, sdbus::ObjectPath> BackupRequests::restore(Caller caller, std
                                                               std::string backup, std::string target,
                                                               VariantMap optionMap) {
     Options options(std::move(optionMap));
-    RestoreTask task{.backup = {}, .target = std::move(target), .force = options.flag("force"), .paths = {}};
+    RestoreTask task;
+    task.target = std::move(target);
+    task.force = options.flag("force");
     task.paths = options.texts("paths");
+    takeVolumes(options, task);
     options.refuseRest();
     const Place place = parsePlace(std::move(remote), std::move(path));
     requireIdPart(backup);

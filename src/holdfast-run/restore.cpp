@@ -4,6 +4,9 @@
 #include "restore_copy.hpp"
 #include "stored.hpp"
 
+#include "util/async.hpp"
+
+#include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
@@ -38,11 +41,28 @@ awaitable<void> receive(Restore restore, const Manifest& manifest) {
     co_await restore.target.received(manifest);
 }
 
+/// A program that could write only a part of a block does not always say why.
+[[noreturn]] void rethrowSayingIfFull(const std::exception_ptr& failure, const std::string& place) {
+    constexpr std::uintmax_t almostNothing = 64 * 1024;
+    std::error_code noFolder; // a dataset, say
+    const auto room = std::filesystem::space(place, noFolder);
+    try {
+        std::rethrow_exception(failure);
+    } catch (const TransferError& e) {
+        if (noFolder || room.available > almostNothing) throw;
+        throw TransferError(fmt::format("{} (No space left on device: {} lies on a file system that is full. Make "
+                                        "room, or restore to another target.)",
+                                        e.what(), place),
+                            false);
+    }
+}
+
 awaitable<void> receiveAll(Restore restore, const Chain& chain) {
     co_await restore.target.beginAttempt();
     for (const auto* backup : chain) {
         auto receiving = receive(restore, *backup->manifest);
-        co_await withinMemory(std::move(receiving));
+        const auto failure = co_await caught(withinMemory(std::move(receiving)));
+        if (failure) rethrowSayingIfFull(failure, restore.target.place());
     }
 }
 

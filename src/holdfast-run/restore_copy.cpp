@@ -72,13 +72,30 @@ CopySpec copySpec(const Restore& restore, const Manifest& manifest, const FileLi
     return spec;
 }
 
+std::string firstOf(const std::vector<std::string>& texts, const char* between) {
+    const auto end = texts.begin() + static_cast<std::ptrdiff_t>(std::min(texts.size(), namedAtMost));
+    return fmt::format("{}", fmt::join(texts.begin(), end, between));
+}
+
 /// A damaged file does not get better by copying it again.
 void demandAll(const FileList& wanted, const FileList& found, const std::string& from) {
     const auto wrong = differences(wanted, found);
     if (wrong.empty()) return;
-    const auto end = wrong.begin() + static_cast<std::ptrdiff_t>(std::min(wrong.size(), namedAtMost));
     throw TransferError(fmt::format("{} of {} files in {} are not as they were when they were backed up: {}",
-                                    wrong.size(), wanted.size(), from, fmt::join(wrong.begin(), end, " ")),
+                                    wrong.size(), wanted.size(), from, firstOf(wrong, " ")),
+                        false);
+}
+
+/// What somebody has put beside the files of a version is not of the backup, whatever it is.
+void refuseOthers(const FileList& wanted, const FileList& found, const std::string& from) {
+    std::vector<std::string> others;
+    for (const auto& [path, file] : found) {
+        if (!wanted.contains(path)) others.push_back(path);
+    }
+    if (others.empty()) return;
+    throw TransferError(fmt::format("There are {} files in {} that are not of the backup: {}. Remove them there, or "
+                                    "choose what to restore by its path.",
+                                    others.size(), from, firstOf(others, ", ")),
                         false);
 }
 
@@ -101,6 +118,7 @@ awaitable<void> restoreCopy(Restore restore, const Manifest& manifest) {
     const auto deadline = longestListing + std::chrono::seconds(totalSize(files) / slowestRead);
     const auto found = co_await listFiles(restore.rclone, std::move(listing), deadline);
     demandAll(files, found, from);
+    refuseOthers(files, found, from);
     restore.reporter.metadata({{"filesDone", files.size()}, {"filesTotal", files.size()}});
 }
 

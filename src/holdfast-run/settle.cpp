@@ -85,12 +85,14 @@ awaitable<void> tryToGiveBack(Ledger& ledger, LedgerEntry entry, bool failed, st
 
 /// Gives back what others wait for, before the destination is asked about anything: that may take long. Bounded as a
 /// whole, so that there is time for the rest; what it leaves is for the next cleanup.
-awaitable<void> giveBackUrgent(Ledger& ledger, bool failed, std::vector<std::string>& left) {
+awaitable<void> giveBackUrgent(Ledger& ledger, bool whole, bool failed, std::vector<std::string>& left) {
     const auto end = std::chrono::steady_clock::now() + urgentLimit;
     const auto entries = ledger.outstanding();
     for (const auto& entry : entries) {
         if (!othersWaitFor(entry)) continue;
-        if (std::chrono::steady_clock::now() < end) {
+        if (awaitsVerdict(entry) && isSettled(entry, whole)) {
+            ledger.released(entry.number);
+        } else if (std::chrono::steady_clock::now() < end) {
             co_await tryToGiveBack(ledger, entry, failed, left);
         } else {
             left.push_back(fmt::format("There was no time left to give back the {}.", entry.kind));
@@ -115,12 +117,16 @@ void writeResult(const Paths& paths, const std::string& id, RunState last, const
 
 awaitable<bool> settle(const Paths& paths, Ledger& ledger, RunState last, Outcome outcome) {
     std::vector<std::string> left;
-    co_await giveBackUrgent(ledger, outcome.result != "done", left);
     bool whole = outcome.result == "done"; // the worker has just read its manifest back
     std::string unknown;
     try {
-        if (!whole) whole = co_await committed(ledger);
         if (!whole) whole = co_await arrived(ledger);
+    } catch (const std::exception& e) {
+        unknown = e.what();
+    }
+    co_await giveBackUrgent(ledger, whole, outcome.result != "done", left);
+    try {
+        if (!whole && unknown.empty()) whole = co_await committed(ledger);
     } catch (const std::exception& e) {
         unknown = e.what();
     }

@@ -178,6 +178,9 @@ int listBackups(Context& context, const std::string& job, const std::optional<Ba
 
 int restoreBackup(Context& context, const std::string& which, const std::string& target,
                   const std::optional<BackupPlace>& place, const RestoreOptions& options) {
+    if (target.empty() && !options.intoVolumes && options.volumes.empty()) {
+        throw Error("Say where to restore to: a TARGET, or --volumes for the containers' volumes.");
+    }
     auto wanted = meant(context.client, which, place);
     if (wanted.run.empty()) wanted.run = newestOf(context.client, wanted).value("run", "");
     const auto run = context.client.restore(wanted.place, wanted.run, target, options);

@@ -191,6 +191,9 @@ StartedRun Client::restore(const BackupPlace& place, const std::string& backup, 
                            const RestoreOptions& wanted) {
     VariantMap options{{"force", sdbus::Variant(wanted.force)}};
     if (!wanted.paths.empty()) options["paths"] = sdbus::Variant(wanted.paths);
+    if (wanted.intoVolumes) options["intoVolumes"] = sdbus::Variant(true);
+    if (!wanted.volumes.empty()) options["volumes"] = sdbus::Variant(wanted.volumes);
+    if (!wanted.engineSocket.empty()) options["engineSocket"] = sdbus::Variant(wanted.engineSocket);
     const auto [id, path] =
         call<std::string, sdbus::ObjectPath>(Takes::Authorization, managerPath, managerInterface, "Restore",
                                              place.remote, place.path, backup, target, options);

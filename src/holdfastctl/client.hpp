@@ -56,6 +56,9 @@ struct RestoreOptions {
     bool force = false;
     bool follow = false;
     std::vector<std::string> paths;
+    bool intoVolumes = false;
+    std::vector<std::string> volumes; ///< "NAME" or "NAME:OTHER"; empty: all
+    std::string engineSocket;
 };
 
 /// The service's API (dbus/org.holdfast1.xml) in plain data; a member here for each there. All throw `ServiceError`.

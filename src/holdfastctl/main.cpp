@@ -30,6 +30,9 @@ struct Arguments {
     std::string target;
     std::vector<std::string> only;
     bool force = false;
+    bool intoVolumes = false;
+    std::vector<std::string> volumes;
+    std::string engineSocket;
     bool deep = false;
     bool shallow = false;
     bool dryRun = false;
@@ -147,14 +150,25 @@ void addBackupCommands(CLI::App& app, Arguments& a) {
     })->add_option("JOB", a.name, "Only backups of this job");
 
     auto* restore = following(add("restore", "Restore a backup", [&](Context& c) {
-        return restoreBackup(c, a.name, a.target, placeOf(a), {a.force, a.follow, a.only});
+        const RestoreOptions options{a.force, a.follow, a.only, a.intoVolumes, a.volumes, a.engineSocket};
+        return restoreBackup(c, a.name, a.target, placeOf(a), options);
     }));
     restore->add_option("BACKUP", a.name, "Id of its run, its beginning, or the name of a job for its newest")
         ->required();
-    restore->add_option("TARGET", a.target, "A folder, or a dataset for a backup of one; must not exist")->required();
+    auto* target = restore->add_option("TARGET", a.target, "A folder, or a dataset for a backup of one; must not exist");
     restore->add_flag("--force", a.force,
                       "What is at the target is renamed and kept, once the backup has come back whole");
     restore->add_option("--only", a.only, "Only these paths of the backup");
+    restore
+        ->add_flag("--volumes", a.intoVolumes,
+                   "Instead of to a TARGET, into the containers' volumes that the backup is of; what uses them is "
+                   "stopped meanwhile")
+        ->excludes(target);
+    restore
+        ->add_option("--volume", a.volumes, "Of these only this one, NAME; or NAME:OTHER, into another volume; repeat")
+        ->excludes(target)
+        ->allow_extra_args(false);
+    restore->add_option("--engine-socket", a.engineSocket, "The socket of the containers' engine")->excludes(target);
 
     auto* verify = following(add("verify", "Check whether backups can be restored",
                                  [&](Context& c) { return verifyBackups(c, a.name, placeOf(a), a.deep, a.follow); }));

@@ -30,7 +30,10 @@ nlohmann::json toJson(const Task& task) {
                 {"backup", restore->backup},
                 {"target", restore->target},
                 {"force", restore->force},
-                {"paths", restore->paths}};
+                {"paths", restore->paths},
+                {"intoVolumes", restore->intoVolumes},
+                {"volumes", restore->volumes},
+                {"engineSocket", restore->engineSocket}};
     }
     if (const auto* verify = std::get_if<VerifyTask>(&task)) {
         return {{"kind", "verify"}, {"backup", verify->backup}, {"deep", verify->deep}};
@@ -52,7 +55,10 @@ Task taskFromJson(const nlohmann::json& json) {
         return RestoreTask{.backup = json.at("backup"),
                            .target = json.at("target"),
                            .force = json.at("force"),
-                           .paths = json.at("paths")};
+                           .paths = json.at("paths"),
+                           .intoVolumes = json.value("intoVolumes", false),
+                           .volumes = json.value("volumes", std::vector<std::string>{}),
+                           .engineSocket = json.value("engineSocket", "")};
     }
     if (kind == "verify") return VerifyTask{.backup = json.at("backup"), .deep = json.at("deep")};
     if (kind == "drill") return DrillTask{.deep = json.at("deep"), .maxSize = natural<std::uint64_t>(json, "maxSize")};

@@ -21,6 +21,10 @@ struct RestoreTask {
     std::string target;             ///< a dataset for a ZFS stream, else the absolute path of a folder
     bool force = false;             ///< what is at the target is moved aside, once the backup has come back whole
     std::vector<std::string> paths; ///< only these members of an archive or files of a copy; empty: all
+
+    bool intoVolumes = false;         ///< of containers; `target` then is for people
+    std::vector<std::string> volumes; ///< "NAME" or "NAME:OTHER" (into that one), of a docker backup; empty: all
+    std::string engineSocket;         ///< empty: the first that is there
 };
 
 /// Checks whether backups can be restored.

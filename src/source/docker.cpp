@@ -4,7 +4,6 @@
 #include "util/async.hpp"
 #include "util/error.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,19 +16,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto measureLimit = 1min;
-constexpr auto longPatience = 30s; // with an engine that was restarted while the volumes were read
-
-std::string textOf(const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-        return e.what();
-    }
-}
-
-void addOnce(std::vector<std::string>& names, const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-}
 
 template<typename List, typename Text>
 std::string joined(const List& list, Text text) {
@@ -41,18 +27,14 @@ std::string joined(const List& list, Text text) {
 } // namespace
 
 DockerSource::DockerSource(const Plan& plan, Ledger& ledger)
-    : config_(std::get<DockerConfig>(plan.job.source)), ledger_(ledger) {}
+    : config_(std::get<DockerConfig>(plan.job.source)), pause_(ledger) {}
 
 /// All that can be found out and counted is, before the first container stops.
 awaitable<void> DockerSource::prepare() {
     engine_.emplace(Engine::findSocket(config_.engineSocket));
     survey_ = co_await surveyEngine(*engine_, config_);
     co_await measure();
-    for (const auto& container : survey_.toStop) {
-        auto stopped = co_await stopForRun(*engine_, container, ledger_);
-        if (stopped.killed) killed_.push_back(container.name);
-        stopped_.push_back(std::move(stopped));
-    }
+    for (const auto& container : survey_.toStop) co_await pause_.stop(*engine_, container);
     demandSameFolders(survey_.volumes);
 }
 
@@ -72,11 +54,11 @@ Upload DockerSource::upload() { return tarOfVolumes(survey_.volumes, estimate_);
 
 awaitable<void> DockerSource::doneReading() {
     co_await findWhoRunsMeanwhile();
-    co_await startContainers();
-    if (disturbers_.empty()) co_return;
+    co_await pause_.startAll(*engine_);
+    if (pause_.disturbers().empty()) co_return;
     throw Error(fmt::format("Somebody started {} while the volumes were read, so the copy may not be whole. See that "
                             "nothing starts these containers during the backup.",
-                            fmt::join(disturbers_, ", ")));
+                            fmt::join(pause_.disturbers(), ", ")));
 }
 
 /// A container that was started behind our back, by a person or by an engine that came back, may have written.
@@ -85,34 +67,9 @@ awaitable<void> DockerSource::findWhoRunsMeanwhile() {
     try {
         running = co_await engine_->running();
     } catch (const Error&) {
-        co_return; // the containers are started whatever the engine says; startContainers() waits for it
+        co_return; // the containers are started whatever the engine says; startAll() waits for it
     }
-    for (const auto& writer : writersOf(survey_.volumes, running)) addOnce(disturbers_, writer.name);
-}
-
-/// In the opposite order. One that does not start keeps no other from it, and stays in the ledger.
-awaitable<void> DockerSource::startContainers() {
-    std::string failures;
-    std::chrono::microseconds patience = longPatience;
-    while (!stopped_.empty()) {
-        const auto stopped = std::move(stopped_.back());
-        stopped_.pop_back();
-        std::exception_ptr failure;
-        try {
-            const auto outcome = co_await startAgain(*engine_, stopped.container, patience);
-            if (outcome == Restart::WasRemoved) removed_.push_back(stopped.container.name);
-            if (outcome == Restart::WasStarted) addOnce(disturbers_, stopped.container.name);
-            ledger_.released(stopped.entry);
-        } catch (...) {
-            failure = std::current_exception();
-        }
-        const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
-        if (!failure) continue;
-        if (toldToStop) std::rethrow_exception(failure);
-        failures += (failures.empty() ? "" : " ") + textOf(failure);
-        patience = std::chrono::microseconds::zero();
-    }
-    if (!failures.empty()) throw Error(failures);
+    for (const auto& writer : writersOf(survey_.volumes, running)) pause_.noteDisturber(writer.name);
 }
 
 nlohmann::json DockerSource::metadata() const {
@@ -127,11 +84,11 @@ nlohmann::json DockerSource::metadata() const {
                                    return fmt::format("{} (of {})", bind.source, bind.container);
                                }));
     }
-    if (!killed_.empty()) {
-        message += fmt::format(" Did not end in time and was killed: {}.", fmt::join(killed_, ", "));
+    if (!pause_.killed().empty()) {
+        message += fmt::format(" Did not end in time and was killed: {}.", fmt::join(pause_.killed(), ", "));
     }
-    if (!removed_.empty()) {
-        message += fmt::format(" Removed by somebody meanwhile, so not started again: {}.", fmt::join(removed_, ", "));
+    if (!pause_.removed().empty()) {
+        message += fmt::format(" Removed by somebody meanwhile, so not started again: {}.", fmt::join(pause_.removed(), ", "));
     }
     return {{"message", message}};
 }
@@ -144,7 +101,7 @@ nlohmann::json DockerSource::manifest() const {
         containers.push_back({{"name", one.name}, {"id", one.id}, {"image", one.image}, {"ran", one.running}});
     }
     for (const auto& volume : survey_.volumes) {
-        volumes.push_back({{"name", volume.name}, {"driver", volume.driver}, {"folder", nameInArchive(volume)}});
+        volumes.push_back({{"name", volume.name}, {"driver", volume.driver}, {"folder", folderInArchive(volume.name)}});
     }
     for (const auto& bind : survey_.leftOut) {
         leftOut.push_back({{"container", bind.container}, {"source", bind.source}, {"destination", bind.destination}});

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "source/background.hpp"
-#include "source/docker_stop.hpp"
+#include "source/docker_pause.hpp"
 #include "source/docker_survey.hpp"
 #include "source/source.hpp"
 
@@ -27,19 +27,14 @@ class DockerSource : public Source {
   private:
     awaitable<void> measure();
     awaitable<void> findWhoRunsMeanwhile();
-    awaitable<void> startContainers();
 
     const DockerConfig& config_;
-    Ledger& ledger_;
+    DockerPause pause_;
     Background background_;
 
     std::optional<Engine> engine_;
     DockerSurvey survey_;
     std::uint64_t estimate_ = 0;
-    std::vector<StoppedContainer> stopped_;
-    std::vector<std::string> killed_;     ///< containers that did not end in time when they were told to
-    std::vector<std::string> disturbers_; ///< containers that somebody started while the volumes were read
-    std::vector<std::string> removed_;    ///< containers that were removed while they were stopped
 };
 
 } // namespace holdfast

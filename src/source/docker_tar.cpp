@@ -56,7 +56,7 @@ std::string fromRoot(const VolumeToRead& volume) { return "." + volume.folder.st
 
 } // namespace
 
-std::string nameInArchive(const VolumeToRead& volume) { return "volumes/" + volume.name; }
+std::string folderInArchive(const std::string& volume) { return "volumes/" + volume; }
 
 std::uint64_t sizeOfVolumes(const std::vector<VolumeToRead>& volumes, const Stop& stop) {
     SizeCounter counter;
@@ -102,7 +102,7 @@ Producer tarOfVolumes(const std::vector<VolumeToRead>& volumes, std::uint64_t si
     // S: what a symlink points to stays as it is; that a hard link points to is a name in the archive.
     for (const auto& volume : volumes) {
         producer.argv.push_back(
-            fmt::format("--transform=s,^{}\\(/\\|$\\),{}\\1,S", escaped(fromRoot(volume)), nameInArchive(volume)));
+            fmt::format("--transform=s,^{}\\(/\\|$\\),{}\\1,S", escaped(fromRoot(volume)), folderInArchive(volume.name)));
     }
     producer.argv.emplace_back("--");
     for (const auto& volume : volumes) producer.argv.push_back(fromRoot(volume));

@@ -10,8 +10,8 @@
 
 namespace holdfast {
 
-/// The folder of a volume in the archive: "volumes/<name>".
-std::string nameInArchive(const VolumeToRead& volume);
+/// The folder in the archive of the volume with this name: "volumes/<name>".
+std::string folderInArchive(const std::string& volume);
 
 /// About what `tar` will write for the volumes. Looks at every file; ends early when told to.
 std::uint64_t sizeOfVolumes(const std::vector<VolumeToRead>& volumes, const Stop& stop);

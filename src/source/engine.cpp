@@ -156,7 +156,7 @@ fs::path Engine::findSocket(const std::optional<std::string>& configured) {
         if (fs::is_socket(path, absent)) return path;
     }
     throw EngineAway(fmt::format("There is no container engine on this machine: none of {} is there. Start Docker, or "
-                                 "Podman's API with \"systemctl start podman.socket\", or set engineSocket in the job.",
+                                 "Podman's API with \"systemctl start podman.socket\", or name its socket with engineSocket.",
                                  fmt::join(usual, ", ")));
 }
 
@@ -189,13 +189,17 @@ awaitable<std::optional<EngineVolume>> Engine::volume(std::string name) const {
     co_return volume;
 }
 
-awaitable<std::vector<EngineListed>> Engine::running() const {
-    auto request = get("/containers/json");
+awaitable<std::vector<EngineListed>> Engine::running() const { return list("/containers/json"); }
+
+awaitable<std::vector<EngineListed>> Engine::all() const { return list("/containers/json?all=true"); }
+
+awaitable<std::vector<EngineListed>> Engine::list(std::string target) const {
+    auto request = get(std::move(target));
     const auto answer = co_await askEngine(socket_, std::move(request), answerLimit);
     const auto told = parsed("list its containers", answer);
-    std::vector<EngineListed> list;
-    for (const auto& object : told) list.push_back(listedIn(object));
-    co_return list;
+    std::vector<EngineListed> found;
+    for (const auto& object : told) found.push_back(listedIn(object));
+    co_return found;
 }
 
 awaitable<void> Engine::stop(EngineContainer container) const {

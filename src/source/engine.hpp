@@ -73,6 +73,8 @@ class Engine {
     awaitable<std::optional<EngineContainer>> container(std::string nameOrId) const;
     awaitable<std::optional<EngineVolume>> volume(std::string name) const;
     awaitable<std::vector<EngineListed>> running() const;
+    /// Those that do not run, too. Podman counts the paused ones to them.
+    awaitable<std::vector<EngineListed>> all() const;
 
     /// Tells the container to end and waits until it has. After its own stop timeout (the engine's default is 10 s) the
     /// engine kills it. One that does not run, or is gone, is fine.
@@ -81,6 +83,8 @@ class Engine {
     awaitable<void> start(std::string id, std::string name) const;
 
   private:
+    awaitable<std::vector<EngineListed>> list(std::string target) const;
+
     std::filesystem::path socket_;
 };
 

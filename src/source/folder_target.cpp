@@ -2,19 +2,17 @@
 
 #include "source/kinds.hpp"
 #include "source/scratch.hpp"
+#include "source/unpack.hpp"
 #include "util/error.hpp"
-#include "util/fd.hpp"
 #include "util/file.hpp"
 
 #include <cerrno>
 #include <cstdio>
 #include <optional>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
-#include <unistd.h>
 
 namespace holdfast {
 
@@ -39,12 +37,6 @@ void renameFolder(const fs::path& from, const fs::path& to) {
                                 to.string()));
     }
     throwErrno(fmt::format("rename {} to {}", from.string(), to.string()));
-}
-
-/// The bytes are on disk before the name is.
-void syncFileSystem(const fs::path& folder) {
-    const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd || ::syncfs(fd.get()) < 0) throwErrno("sync " + folder.string());
 }
 
 void demandFolder(const fs::path& target, const struct stat& found, const fs::path& parent) {
@@ -89,25 +81,12 @@ awaitable<void> FolderTarget::beginAttempt() {
     co_return;
 }
 
-std::vector<std::string> FolderTarget::consumer(const Manifest&) const {
-    // GNU tar itself refuses "..", drops a leading slash, and makes symlinks that lead outside only when all else is
-    // there, so that nothing is written through them.
-    std::vector<std::string> argv{"tar",
-                                  "--extract",
-                                  "--file=-",
-                                  "--directory=" + beside_.string(),
-                                  "--numeric-owner",
-                                  "--same-owner",
-                                  "--preserve-permissions",
-                                  "--no-wildcards",
-                                  "--anchored",
-                                  "--"};
-    argv.insert(argv.end(), task_.paths.begin(), task_.paths.end());
-    return argv;
+std::vector<std::string> FolderTarget::consumer(const Manifest& manifest) const {
+    return unpackInto(beside_, task_.paths, manifest.source == "docker" ? Attributes::All : Attributes::None);
 }
 
 awaitable<void> FolderTarget::arrive() {
-    syncFileSystem(beside_);
+    syncFileSystem(beside_); // before it has its name
     const auto whole = look(beside_);
     if (!whole) throw Error(fmt::format("{} has vanished.", beside_.string()));
     ledger_.acquire(kinds::folderArrival, {{"path", target_.string()},

@@ -19,5 +19,6 @@ constexpr auto base = "base";           ///< the task to make the run's snapshot
 constexpr auto receivedDataset = "received-dataset";
 constexpr auto folderArrival = "folder-arrival";   ///< what is restored is about to get its name
 constexpr auto datasetArrival = "dataset-arrival"; ///< likewise
+constexpr auto volumeArrival = "volume-arrival";   ///< folders of volumes are about to be exchanged
 
 } // namespace holdfast::kinds

@@ -33,7 +33,9 @@ std::unique_ptr<Source> makeSource(const Plan& plan, const Paths& paths, Ledger&
     throw std::logic_error("There is no such source.");
 }
 
-bool othersWaitFor(const LedgerEntry& entry) { return entry.kind == kinds::container; }
+bool othersWaitFor(const LedgerEntry& entry) {
+    return entry.kind == kinds::container || entry.kind == kinds::volumeArrival;
+}
 
 awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& header) {
     const auto path = [&] { return std::filesystem::path(entry.what.at("path").get<std::string>()); };

@@ -3,6 +3,8 @@
 #include "source/dataset_target.hpp"
 #include "source/folder_target.hpp"
 #include "source/kinds.hpp"
+#include "source/volume_swap.hpp"
+#include "source/volume_target.hpp"
 #include "util/error.hpp"
 
 #include <fmt/format.h>
@@ -11,6 +13,7 @@ namespace holdfast {
 
 std::unique_ptr<Target> makeTarget(const RestoreTask& task, const std::string& runId, const Manifest& manifest,
                                    Ledger& ledger) {
+    if (task.intoVolumes) return std::make_unique<VolumeTarget>(task, runId, manifest, ledger);
     const std::string format = manifest.stream ? manifest.stream->format : "copy";
     if (format == "zfs-send") return std::make_unique<DatasetTarget>(task, runId, ledger);
     if (format == "tar" || format == "copy") return std::make_unique<FolderTarget>(task, runId, ledger);
@@ -21,6 +24,7 @@ awaitable<bool> arrived(const Ledger& ledger) {
     for (const auto& entry : ledger.outstanding()) {
         bool there = false;
         if (entry.kind == kinds::folderArrival) there = folderArrived(entry.what);
+        if (entry.kind == kinds::volumeArrival) there = volumesArrived(entry.what);
         if (entry.kind == kinds::datasetArrival) there = co_await datasetArrived(entry.what);
         if (there) co_return true;
     }
@@ -30,6 +34,8 @@ awaitable<bool> arrived(const Ledger& ledger) {
 awaitable<bool> undoTargetEntry(const LedgerEntry& entry, const LedgerHeader& header) {
     if (entry.kind == kinds::folderArrival)
         undoFolderArrival(entry.what);
+    else if (entry.kind == kinds::volumeArrival)
+        undoVolumesArrival(entry.what);
     else if (entry.kind == kinds::datasetArrival)
         co_await undoDatasetArrival(entry.what);
     else if (entry.kind == kinds::receivedDataset)

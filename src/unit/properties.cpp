@@ -80,12 +80,21 @@ void restrictToFolder(Sandbox& sandbox, const std::filesystem::path& parent) {
     sandbox.restoresFiles = true;
 }
 
+/// Only the engine knows where the volumes lie, device files in them included.
+void allowVolumes(Sandbox& sandbox) {
+    sandbox.restoresFiles = true;
+    sandbox.makesDevices = true;
+}
+
 Sandbox sandboxFor(const Plan& plan, const Paths& paths) {
     Sandbox sandbox = basicSandbox(plan.settings.rcloneConfig, paths);
     sandbox.sources = {plan.job.sourceType()};
     if (!plan.backsUp()) {
         if (const auto* restore = std::get_if<RestoreTask>(&plan.task)) {
-            restrictToFolder(sandbox, std::filesystem::path(restore->target).parent_path());
+            if (restore->intoVolumes)
+                allowVolumes(sandbox);
+            else
+                restrictToFolder(sandbox, std::filesystem::path(restore->target).parent_path());
         }
         if (plan.drills()) restrictToFolder(sandbox, paths.cache());
         return sandbox;

@@ -33,7 +33,8 @@ std::uint64_t capabilities(const Sandbox& sandbox) {
     // Files of any owner are read, copied to local remotes, and committed to repositories that are not root's.
     std::uint64_t mask = bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_FOWNER) | bit(CAP_CHOWN);
     if (needsZfs(sandbox)) mask |= bit(CAP_SYS_ADMIN);
-    if (sandbox.restoresFiles) mask |= bit(CAP_FSETID);
+    if (sandbox.restoresFiles) mask |= bit(CAP_FSETID) | bit(CAP_SETFCAP);
+    if (sandbox.makesDevices) mask |= bit(CAP_MKNOD);
     return mask;
 }
 
@@ -53,6 +54,9 @@ void addDevices(Properties& properties, const Sandbox& sandbox) {
     if (needsZfs(sandbox)) {
         add(properties, "DevicePolicy", std::string("closed"));
         add(properties, "DeviceAllow", std::vector<Device>{Device("/dev/zfs", "rw")});
+    } else if (sandbox.makesDevices) {
+        add(properties, "DevicePolicy", std::string("closed"));
+        add(properties, "DeviceAllow", std::vector<Device>{Device("char-*", "m"), Device("block-*", "m")});
     } else {
         add(properties, "PrivateDevices", true);
     }

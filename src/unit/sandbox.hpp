@@ -16,6 +16,7 @@ struct Sandbox {
     std::string protectSystem = "full"; ///< systemd.exec(5): "strict", "full" or "no"
     std::set<SourceType> sources;       ///< whose tools must work in it
     bool restoresFiles = false;         ///< with the modes that they had, setuid among them
+    bool makesDevices = false;          ///< device files, though it may open none
     std::vector<std::filesystem::path> writable;
     std::vector<std::filesystem::path> readOnly;
 };
