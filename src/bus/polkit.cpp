@@ -42,7 +42,7 @@ std::unique_ptr<sdbus::IProxy> makeProxy(sdbus::IConnection& connection, const c
 
 /// What bus and libsystemd call an answer that did not come in time.
 bool timedOut(const sdbus::Error& error) {
-    const std::string name = error.getName();
+    const std::string& name = error.getName();
     return name == "org.freedesktop.DBus.Error.NoReply" || name == "org.freedesktop.DBus.Error.Timeout";
 }
 

@@ -73,7 +73,7 @@ std::vector<Problem> problemsIn(std::string_view message) {
 } // namespace
 
 ServiceError describe(const sdbus::Error& error) {
-    const std::string name = error.getName();
+    const std::string& name = error.getName();
     const std::string said = error.getMessage().empty() ? name : error.getMessage();
     if (name == errorName::invalidConfig) {
         return {name, "The job is not valid.", exitWith::failed, problemsIn(said)};
