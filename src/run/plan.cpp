@@ -85,7 +85,8 @@ std::string Plan::kind() const {
 
 std::string Plan::lockName() const {
     // Two could be about the same volume, by whatever name.
-    if (const auto* restore = std::get_if<RestoreTask>(&task); restore && restore->intoVolumes) return "restore (volumes)";
+    if (const auto* restore = std::get_if<RestoreTask>(&task); restore && restore->intoVolumes)
+        return "restore (volumes)";
     return backsUp() ? job.name : fmt::format("{} of {} ({})", kind(), job.name, outputPath());
 }
 

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import stat
 import sys
 
 import holdfast
@@ -69,15 +70,15 @@ def pools():
 
 # What is kept of files that rclone copies, with their metadata, and of git's.
 COPIED = ("same as", "holes")
-FOLDERS_OF_COPIES = ("time",)
 
 
 def of_copy(root):
-    """Regular files and symlinks: pipes are not copied."""
-    entries = {name: entry for name, entry in plain(listing(root), *COPIED).items() if not os.path.stat.S_ISFIFO(entry["mode"])}
+    """Files and symlinks: rclone copies no pipes, and of folders no more than the names."""
+    entries = {name: entry for name, entry in plain(listing(root), *COPIED).items() if not stat.S_ISFIFO(entry["mode"])}
     for entry in entries.values():
-        if os.path.stat.S_ISLNK(entry["mode"]):
-            entry.pop("time"), entry.pop("owner")
+        if stat.S_ISDIR(entry["mode"]):
+            for lost in ("mode", "owner", "time", "attributes"):
+                entry.pop(lost)
     return entries
 
 
@@ -189,11 +190,15 @@ def same(what, now, then):
     check(f"{what} is what it was", not differ, [(name, then.get(name), now.get(name)) for name in differ[:3]])
 
 
+def whole_seconds(entries):
+    return {name: entry | {"time": entry["time"] // 10**9} for name, entry in entries.items()}
+
+
 def to_folder(name, of):
     target = TARGETS / name
     brought_back(name, of["run"], target, "--remote", "store", "--path", name)
     if name == "flash":
-        same(name, plain(listing(target / ".git")), of["listing"])
+        same(name, whole_seconds(plain(listing(target / ".git"))), whole_seconds(of["listing"]))
     elif name == "script":
         same(name, {str(f.relative_to(target)): f.read_text() for f in target.rglob("*") if f.is_file()}, of["files"])
     else:
