@@ -89,7 +89,8 @@ void takeVolumes(Options& options, RestoreTask& task) {
 void requireTarget(const nlohmann::json& backup, const RestoreTask& task) {
     if (task.intoVolumes) {
         if (backup.value("Source", "") != "docker") {
-            throw InvalidArgs("This is no backup of volumes of containers; it needs the path of a folder, or a dataset.");
+            throw InvalidArgs(
+                "This is no backup of volumes of containers; it needs the path of a folder, or a dataset.");
         }
     } else if (backup.value("Format", "") != "zfs-send") {
         requireFolder(task.target);

@@ -7,15 +7,22 @@
 #include "util/file.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <climits>
+#include <filesystem>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace holdfast {
 
 using namespace std::chrono_literals;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -41,12 +48,36 @@ FileList chosen(FileList files, const std::vector<std::string>& paths) {
     return some;
 }
 
+bool wasCopiedWith(const Manifest& manifest, const char* flag) {
+    const auto& flags = manifest.copy->flags;
+    return std::find(flags.begin(), flags.end(), flag) != flags.end();
+}
+
+/// Links come as files with their targets in them, and are made by us when all is there: rclone would set modes and
+/// owners of what they point to, and write through them.
 std::vector<std::string> flagsOf(const Manifest& manifest) {
-    std::vector<std::string> flags;
-    for (const auto& name : manifest.copy->flags) {
-        if (name == "links" || name == "metadata") flags.push_back("--" + name);
+    return wasCopiedWith(manifest, "metadata") ? std::vector<std::string>{"--metadata"} : std::vector<std::string>{};
+}
+
+/// Of "name.rclonelink", the link "name" with its owner and times.
+void makeLink(const fs::path& file) {
+    struct stat info {};
+    const auto link = file.parent_path() / file.stem();
+    const auto to = readFile(file, PATH_MAX);
+    if (::lstat(file.c_str(), &info) < 0) throwErrno("look at " + file.string());
+    if (::symlink(to.c_str(), link.c_str()) < 0) throwErrno("make the link " + link.string());
+    if (::lchown(link.c_str(), info.st_uid, info.st_gid) < 0) throwErrno("give away the link " + link.string());
+    const std::array times{info.st_atim, info.st_mtim};
+    if (::utimensat(AT_FDCWD, link.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) < 0) {
+        throwErrno("set the times of the link " + link.string());
     }
-    return flags;
+    fs::remove(file);
+}
+
+void makeLinks(const fs::path& folder, const FileList& files) {
+    for (const auto& [path, ignored] : files) {
+        if (path.ends_with(".rclonelink")) makeLink(folder / path);
+    }
 }
 
 /// A mirror may hold files that the source no longer had: only those of the list are the backup.
@@ -112,13 +143,11 @@ awaitable<void> restoreCopy(Restore restore, const Manifest& manifest) {
     co_await copyFiles(restore.rclone, std::move(spec), restore.reporter.progress(), restore.limiter, tell);
 
     Listing listing{restore.target.place(), {}, manifest.copy->hash};
-    for (const auto& flag : flagsOf(manifest)) {
-        if (flag == "--links") listing.options.push_back(flag);
-    }
     const auto deadline = longestListing + std::chrono::seconds(totalSize(files) / slowestRead);
     const auto found = co_await listFiles(restore.rclone, std::move(listing), deadline);
     demandAll(files, found, from);
     refuseOthers(files, found, from);
+    if (wasCopiedWith(manifest, "links")) makeLinks(restore.target.place(), files);
     restore.reporter.metadata({{"filesDone", files.size()}, {"filesTotal", files.size()}});
 }
 

@@ -88,7 +88,8 @@ std::string Plan::kind() const {
 
 std::string Plan::lockName() const {
     // Two could be about the same volume, by whatever name.
-    if (const auto* restore = std::get_if<RestoreTask>(&task); restore && restore->intoVolumes) return "restore (volumes)";
+    if (const auto* restore = std::get_if<RestoreTask>(&task); restore && restore->intoVolumes)
+        return "restore (volumes)";
     const bool ofJob = backsUp() || std::holds_alternative<PruneTask>(task);
     return ofJob ? job.name : fmt::format("{} of {} ({})", kind(), job.name, outputPath());
 }

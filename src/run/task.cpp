@@ -26,14 +26,10 @@ Keep keepFromJson(const nlohmann::json& json) {
 
 nlohmann::json toJson(const Task& task) {
     if (const auto* restore = std::get_if<RestoreTask>(&task)) {
-        return {{"kind", "restore"},
-                {"backup", restore->backup},
-                {"target", restore->target},
-                {"force", restore->force},
-                {"paths", restore->paths},
-                {"intoVolumes", restore->intoVolumes},
-                {"volumes", restore->volumes},
-                {"engineSocket", restore->engineSocket}};
+        return {{"kind", "restore"},           {"backup", restore->backup},
+                {"target", restore->target},   {"force", restore->force},
+                {"paths", restore->paths},     {"intoVolumes", restore->intoVolumes},
+                {"volumes", restore->volumes}, {"engineSocket", restore->engineSocket}};
     }
     if (const auto* verify = std::get_if<VerifyTask>(&task)) {
         return {{"kind", "verify"}, {"backup", verify->backup}, {"deep", verify->deep}};

@@ -88,7 +88,8 @@ nlohmann::json DockerSource::metadata() const {
         message += fmt::format(" Did not end in time and was killed: {}.", fmt::join(pause_.killed(), ", "));
     }
     if (!pause_.removed().empty()) {
-        message += fmt::format(" Removed by somebody meanwhile, so not started again: {}.", fmt::join(pause_.removed(), ", "));
+        message +=
+            fmt::format(" Removed by somebody meanwhile, so not started again: {}.", fmt::join(pause_.removed(), ", "));
     }
     return {{"message", message}};
 }

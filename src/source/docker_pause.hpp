@@ -25,9 +25,9 @@ class DockerPause {
     /// That somebody has started a container meanwhile, seen by whoever looked.
     void noteDisturber(const std::string& name);
 
-    [[nodiscard]] const std::vector<std::string>& names() const { return names_; }       ///< in the order of stopping
-    [[nodiscard]] const std::vector<std::string>& killed() const { return killed_; }     ///< did not end in time
-    [[nodiscard]] const std::vector<std::string>& removed() const { return removed_; }   ///< while they were stopped
+    [[nodiscard]] const std::vector<std::string>& names() const { return names_; }     ///< in the order of stopping
+    [[nodiscard]] const std::vector<std::string>& killed() const { return killed_; }   ///< did not end in time
+    [[nodiscard]] const std::vector<std::string>& removed() const { return removed_; } ///< while they were stopped
     [[nodiscard]] const std::vector<std::string>& disturbers() const { return disturbers_; }
 
   private:

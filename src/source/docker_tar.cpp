@@ -101,8 +101,8 @@ Producer tarOfVolumes(const std::vector<VolumeToRead>& volumes, std::uint64_t si
                      "--directory=/"};
     // S: what a symlink points to stays as it is; that a hard link points to is a name in the archive.
     for (const auto& volume : volumes) {
-        producer.argv.push_back(
-            fmt::format("--transform=s,^{}\\(/\\|$\\),{}\\1,S", escaped(fromRoot(volume)), folderInArchive(volume.name)));
+        producer.argv.push_back(fmt::format("--transform=s,^{}\\(/\\|$\\),{}\\1,S", escaped(fromRoot(volume)),
+                                            folderInArchive(volume.name)));
     }
     producer.argv.emplace_back("--");
     for (const auto& volume : volumes) producer.argv.push_back(fromRoot(volume));

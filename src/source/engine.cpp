@@ -155,9 +155,10 @@ fs::path Engine::findSocket(const std::optional<std::string>& configured) {
         std::error_code absent;
         if (fs::is_socket(path, absent)) return path;
     }
-    throw EngineAway(fmt::format("There is no container engine on this machine: none of {} is there. Start Docker, or "
-                                 "Podman's API with \"systemctl start podman.socket\", or name its socket with engineSocket.",
-                                 fmt::join(usual, ", ")));
+    throw EngineAway(
+        fmt::format("There is no container engine on this machine: none of {} is there. Start Docker, or "
+                    "Podman's API with \"systemctl start podman.socket\", or name its socket with engineSocket.",
+                    fmt::join(usual, ", ")));
 }
 
 awaitable<EngineVersion> Engine::version() const {

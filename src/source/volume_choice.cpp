@@ -134,8 +134,8 @@ std::vector<VolumeChoice> chooseVolumes(const nlohmann::json& fields, const Name
     if (choices.empty()) throw Error("The manifest of this backup names no volumes; restore it to a folder.");
     for (const auto& choice : choices) {
         if (std::find(there.begin(), there.end(), choice.from) == there.end()) {
-            throw Error(fmt::format("There is no volume {} in this backup. It has {}.", choice.from,
-                                    fmt::join(there, ", ")));
+            throw Error(
+                fmt::format("There is no volume {} in this backup. It has {}.", choice.from, fmt::join(there, ", ")));
         }
         if (!isVolumeName(choice.from) || !isVolumeName(choice.to)) {
             throw Error(fmt::format("\"{}\" is not a name that a volume can have.",

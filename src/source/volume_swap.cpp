@@ -30,8 +30,8 @@ ino_t inodeOf(const fs::path& path) {
 /// `flags` as of renameat2(2): it exchanges, or replaces nothing.
 void renameWith(unsigned flags, const fs::path& from, const fs::path& to) {
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0) return;
-    throwErrno(fmt::format("{} {} and {}", flags == RENAME_EXCHANGE ? "exchange" : "rename", from.string(),
-                           to.string()));
+    throwErrno(
+        fmt::format("{} {} and {}", flags == RENAME_EXCHANGE ? "exchange" : "rename", from.string(), to.string()));
 }
 
 nlohmann::json entryOf(const VolumeSwap& swap) {
