@@ -22,12 +22,21 @@ using std::chrono::microseconds;
 namespace {
 
 /// A remote that cannot take a stream would have rclone spool all of it to a temporary folder.
-void refuseSpooling(const Plan& plan, const RemoteFeatures& features) {
-    if (!plan.job.streams() || features.streams) return;
+void refuseSpooling(const std::string& remote, const RemoteFeatures& features) {
+    if (features.streams) return;
     throw Error(fmt::format("The remote \"{}\" cannot take a stream of unknown length (its backend has no PutStream), "
                             "so rclone would store all of it in a temporary folder first. Choose another remote, for "
                             "example a local, SFTP, S3 or B2 one.",
-                            plan.job.remoteName));
+                            remote));
+}
+
+/// What the remote can do. To ask takes rclone longer than many a source takes to be ready.
+Question<RemoteFeatures>::Ask featuresOf(const Rclone& rclone, const Plan& plan) {
+    return [rclone, remote = plan.job.remoteName, streams = plan.job.streams()]() -> awaitable<RemoteFeatures> {
+        auto features = co_await rclone.features(remote);
+        if (streams) refuseSpooling(remote, features);
+        co_return features;
+    };
 }
 
 /// Tells the source whether the backup that it would build on is still there.
@@ -82,9 +91,12 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
     const Rclone rclone(plan.settings.rcloneConfig);
 
     reporter.phase("preprocessing");
-    const auto features = co_await rclone.features(plan.job.remoteName);
-    refuseSpooling(plan, features);
+    Question<RemoteFeatures> features(co_await asio::this_coro::executor, featuresOf(rclone, plan));
     const auto source = makeSource(plan, paths, ledger);
+    if (!source->isLight()) {
+        const Step ask = [&](std::uint32_t) -> awaitable<void> { static_cast<void>(co_await features.answer()); };
+        co_await attempt(plan.settings, "Asking the remote", ask);
+    }
     co_await lookForEarlier(rclone, plan.settings, *source);
     co_await prepare(*source, plan, reporter);
 

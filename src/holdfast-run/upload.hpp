@@ -9,6 +9,7 @@
 #include "transfer/rate_limiter.hpp"
 #include "transfer/rclone.hpp"
 #include "util/asio.hpp"
+#include "util/question.hpp"
 
 namespace holdfast {
 
@@ -16,7 +17,7 @@ namespace holdfast {
 struct Backup {
     const Plan& plan;
     const Rclone& rclone;
-    const RemoteFeatures& features;
+    Question<RemoteFeatures>& features;
     Source& source;
     Ledger& ledger;
     Reporter& reporter;

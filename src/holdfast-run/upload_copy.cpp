@@ -35,10 +35,9 @@ std::chrono::microseconds hashDeadline(std::uint64_t bytes) {
 }
 
 /// A destination in the source would be copied into itself, deeper with each run.
-void refuseCopyIntoItself(const Backup& backup, const fs::path& from) {
-    const auto& job = backup.plan.job;
-    if (!backup.features.local || job.rcloneOptions.contains("exclude") || job.rcloneOptions.contains("filter")) return;
-    const auto to = (fs::path(backup.features.root) / job.destinationPath).lexically_normal();
+void refuseCopyIntoItself(const Job& job, const RemoteFeatures& features, const fs::path& from) {
+    if (!features.local || job.rcloneOptions.contains("exclude") || job.rcloneOptions.contains("filter")) return;
+    const auto to = (fs::path(features.root) / job.destinationPath).lexically_normal();
     const auto [source, destination] = std::mismatch(from.begin(), from.end(), to.begin(), to.end());
     if (source != from.end()) return;
     throw Error(fmt::format("The destination {} lies in the source {}, so every run would copy the earlier ones too. "
@@ -93,9 +92,9 @@ FileList unchanged(const FileList& files, const fs::path& from, USec began) {
 
 /// Only the remote's own hashes are free; others cost reading everything back, which a version is worth, but not a
 /// mirror of which little has changed.
-std::string hashFor(const Backup& backup) {
-    if (backup.plan.job.mirrors() && backup.features.slowHash) return {};
-    return chooseHash(backup.features);
+std::string hashFor(const Job& job, const RemoteFeatures& features) {
+    if (job.mirrors() && features.slowHash) return {};
+    return chooseHash(features);
 }
 
 /// Of what lies at the destination, the files that this copy vouches for.
@@ -150,13 +149,14 @@ awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
     const auto upload = backup.source.upload();
     const auto& tree = std::get<StoredTree>(upload);
     const auto& from = tree.path;
-    refuseCopyIntoItself(backup, from);
+    const auto features = co_await backup.features.answer();
+    refuseCopyIntoItself(plan.job, features, from);
     if (plan.job.mirrors())
         co_await withdraw(backup);
     else
         backup.ledger.acquire(folderKind, {{"folder", plan.outputPath()}});
 
-    const auto hash = hashFor(backup);
+    const auto hash = hashFor(plan.job, features);
     FileList files;
     // A file that is missing at the destination is brought by copying once more, so the check is a part of each
     // attempt.

@@ -26,13 +26,22 @@ StreamSpec streamSpec(const Backup& backup, const Producer& producer) {
             .object = plan.outputPath(),
             .estimate = producer.totalBytes,
             .compressionLevel = plan.job.compressionLevel(),
-            .remoteHash = chooseHash(backup.features),
+            .remoteHash = {},
             .stallTimeout = plan.settings.stallTimeout,
             .killDelay = plan.settings.killDelay};
 }
 
-awaitable<void> send(Backup backup, Producer producer, Sent& sent) {
+/// `announced`: whether the object is in the ledger. It is written there once something may be sent: where the remote
+/// turns out not to be one, nothing could ever be given back.
+awaitable<void> send(Backup backup, Producer producer, std::uint32_t number, bool& announced, Sent& sent) {
     auto spec = streamSpec(backup, producer);
+    spec.beforeSending = [&](StreamSpec& stream) -> awaitable<void> {
+        const auto remote = co_await backup.features.answer();
+        stream.remoteHash = chooseHash(remote);
+        if (!announced) backup.ledger.acquire(objectKind, {{"object", stream.object}});
+        announced = true;
+        backup.reporter.beginAttempt(number, producer.totalBytes, producer.estimated); // from here on time is measured
+    };
     sent = co_await sendStream(backup.rclone, std::move(spec), backup.reporter.progress(), backup.limiter);
 }
 
@@ -43,13 +52,12 @@ awaitable<void> uploadStream(Backup backup, Manifest& manifest) {
     const auto object = plan.outputPath();
     Producer producer;
     Sent sent;
+    bool announced = false;
 
-    backup.ledger.acquire(objectKind, {{"object", object}});
     const Step upload = [&](std::uint32_t number) -> awaitable<void> {
-        if (number > 1) co_await removeUploaded(backup.rclone, object);
+        if (announced) co_await removeUploaded(backup.rclone, object);
         producer = producerOf(backup.source.upload());
-        backup.reporter.beginAttempt(number, producer.totalBytes, producer.estimated);
-        auto sending = send(backup, producer, sent);
+        auto sending = send(backup, producer, number, announced, sent);
         co_await withinMemory(std::move(sending));
     };
     co_await attempt(plan.settings, "Upload", upload);
@@ -58,13 +66,14 @@ awaitable<void> uploadStream(Backup backup, Manifest& manifest) {
     co_await backup.source.doneReading();
 
     backup.reporter.phase("verifying");
-    const Step verify = [&](std::uint32_t) { return verifyObject(backup.rclone, object, backup.features, sent); };
+    const auto features = co_await backup.features.answer();
+    const Step verify = [&](std::uint32_t) { return verifyObject(backup.rclone, object, features, sent); };
     co_await attempt(plan.settings, "Verification", verify);
 
     const char* compression = plan.job.compressionLevel() ? "zstd" : "none";
     manifest.stream = Manifest::Stream{producer.format, compression, sent.streamSize, sent.streamSha256};
     manifest.objects.push_back({plan.objectName, sent.objectSize, sent.objectSha256});
-    const auto hash = chooseHash(backup.features);
+    const auto hash = chooseHash(features);
     if (!hash.empty() && hash != "sha256") manifest.objects.back().hashes[hash] = sent.remoteHash;
 }
 

@@ -147,25 +147,13 @@ class Compiler {
     const json& wording_;
 };
 
-/// Whether the document can be shown to the library as a whole: it asks for patterns before it asks for lengths, and
-/// std::regex recurses once a character. Only the walk asks in the order that a document from anybody needs.
-bool isTame(const json& value) {
-    constexpr std::size_t longest = 512;
-    if (const auto* text = value.get_ptr<const std::string*>()) return text->size() <= longest;
-    if (!value.is_structured()) return true;
-    return value.size() <= longest && std::all_of(value.begin(), value.end(), isTame);
-}
-
 class SchemaChecker {
   public:
-    explicit SchemaChecker(const json& schema)
-        : whole_(schema), root_(Compiler(schema).compile(schema, "A job")),
+    SchemaChecker(const json& schema, const CompiledSchema& whole)
+        : whole_(whole), root_(Compiler(schema).compile(schema, "A job")),
           unknownField_(schema.at("x-rules").at("additionalProperties")) {}
 
     std::vector<Problem> check(const json& document) {
-        // Of most documents there is nothing to say: then the walk, which costs as much again, is saved.
-        const bool whole = isTame(document) && whole_.accepts(document, validator_);
-        if (whole) return {};
         problems_.clear();
         found_ = 0;
         check(*root_, document, Pointer());
@@ -227,7 +215,7 @@ class SchemaChecker {
                            fmt::arg("known", fmt::join(known, ", ")));
     }
 
-    CompiledSchema whole_;
+    const CompiledSchema& whole_;
     std::unique_ptr<Node> root_;
     json unknownField_;
     valijson::Validator validator_; ///< keeps the regular expressions that it has compiled
@@ -235,10 +223,24 @@ class SchemaChecker {
     std::size_t found_ = 0;
 };
 
+/// Whether the document can be shown to the library as a whole: it asks for patterns before it asks for lengths, and
+/// std::regex recurses once a character. Only the walk asks in the order that a document from anybody needs.
+bool isTame(const json& value) {
+    constexpr std::size_t longest = 512;
+    if (const auto* text = value.get_ptr<const std::string*>()) return text->size() <= longest;
+    if (!value.is_structured()) return true;
+    return value.size() <= longest && std::all_of(value.begin(), value.end(), isTame);
+}
+
 } // namespace
 
 std::vector<Problem> checkAgainstSchema(const json& document) {
-    static SchemaChecker checker(json::parse(jobSchemaText));
+    static const CompiledSchema whole(json::parse(jobSchemaText));
+    static valijson::Validator validator;
+    // Of most documents there is nothing to say: then the walk is saved, which costs as much again.
+    const bool valid = isTame(document) && whole.accepts(document, validator);
+    if (valid) return {};
+    static SchemaChecker checker(json::parse(jobSchemaText), whole);
     return checker.check(document);
 }
 

@@ -17,6 +17,7 @@ class FlashSource : public Source {
     FlashSource(const Plan& plan, const Paths& paths, Ledger& ledger,
                 std::filesystem::path varIni = "/var/local/emhttp/var.ini");
 
+    [[nodiscard]] bool isLight() const override { return config_.streamDirect; }
     awaitable<void> prepare() override;
     Upload upload() override;
     /// Throws `Error` if another program changed the repository while it was read: the copy may then not be whole.

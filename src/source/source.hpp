@@ -50,6 +50,10 @@ class Source {
     /// The answer to earlierManifest(): what lies at the destination now; nothing if it is gone or not whole.
     virtual void earlier(const std::optional<Manifest>& /*manifest*/) {}
 
+    /// Whether prepare() takes little time and nobody notices. Then the remote is asked meanwhile what it can do; else
+    /// its answer is waited for first, since it may be that nothing can be uploaded there.
+    [[nodiscard]] virtual bool isLight() const { return false; }
+
     /// Makes the source ready. Everything that it acquires is in the ledger before it exists. Bounded from outside by
     /// preprocessTimeout, which cancels the coroutine. Throws `Error`.
     virtual awaitable<void> prepare() = 0;

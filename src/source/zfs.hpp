@@ -20,6 +20,7 @@ class ZfsSource : public Source {
 
     [[nodiscard]] std::optional<std::string> earlierManifest() const override { return chain_.manifest(); }
     void earlier(const std::optional<Manifest>& manifest) override { chain_.found(manifest); }
+    [[nodiscard]] bool isLight() const override { return config_.streamDirect; }
     awaitable<void> prepare() override;
     Upload upload() override;
     [[nodiscard]] nlohmann::json metadata() const override;

@@ -184,24 +184,37 @@ awaitable<void> endBoth(Line line) {
         co_await line.producer.end(grace);
 }
 
+/// Ends the producer if what is waited for fails.
+awaitable<void> untilReady(PipeSpec& spec, Child& producer) {
+    if (!spec.beforeConsumer) co_return;
+    auto ready = spec.beforeConsumer(spec);
+    const auto failure = co_await caught(std::move(ready));
+    if (!failure) co_return;
+    const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+    if (toldToStop) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    co_await producer.end(microseconds(spec.killDelay));
+    std::rethrow_exception(failure);
+}
+
 } // namespace
 
 awaitable<Flow> runPipe(PipeSpec spec, Progress& progress, RateLimiter& limiter) {
     const auto executor = co_await asio::this_coro::executor;
     auto in = makePipe(pipeCapacity);
+    spec.producer.out = in.write.get();
+    Child producer(executor, spec.producer);
+    in.write.reset();
+    co_await untilReady(spec, producer);
+
     PipeEnds out;
     if (spec.consumer) {
         out = makePipe(pipeCapacity);
         spec.consumer->in = out.read.get();
     }
-    spec.producer.out = in.write.get();
-
     Pump pump(executor, spec, progress, limiter, std::move(in.read), std::move(out.write));
     std::optional<Child> consumer;
     if (spec.consumer) consumer.emplace(executor, *spec.consumer);
     out.read.reset();
-    Child producer(executor, spec.producer);
-    in.write.reset();
 
     const Line line{spec, pump, producer, consumer};
     Flow flow;

@@ -39,6 +39,9 @@ struct PipeSpec {
     USec killDelay = 0;       ///< between SIGTERM and SIGKILL
     Failure producerFailed;   ///< not asked for a producer that exits 0
     Failure consumerFailed;   ///< nor for a consumer that does
+    /// Waited for once the producer runs, whose first bytes stay in its pipe meanwhile. May change how the consumer is
+    /// fed, or throw.
+    std::function<awaitable<void>(PipeSpec&)> beforeConsumer{};
     /// Throws unless the consumer may take what it has for the whole.
     std::function<void(const Flow&)> gate;
 };

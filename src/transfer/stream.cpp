@@ -68,7 +68,10 @@ awaitable<Sent> sendStream(const Rclone& rclone, StreamSpec spec, Progress& prog
     pipe.producer.argv = spec.producer;
     pipe.consumer = rclone.command(rcatArguments(spec));
     pipe.compressionLevel = spec.compressionLevel;
-    if (isComputed(spec.remoteHash)) pipe.outHash = spec.remoteHash;
+    pipe.beforeConsumer = [&spec](PipeSpec& line) -> awaitable<void> {
+        if (spec.beforeSending) co_await spec.beforeSending(spec);
+        if (isComputed(spec.remoteHash)) line.outHash = spec.remoteHash;
+    };
     pipe.stallTimeout = spec.stallTimeout;
     pipe.killDelay = spec.killDelay;
     pipe.producerFailed = failureOfProducer(spec.producer.at(0));

@@ -8,6 +8,7 @@
 #include "util/time.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,8 +22,10 @@ struct StreamSpec {
     std::uint64_t estimate = 0;        ///< bytes; 0 = unknown. Chooses part sizes only, never passed as a size
     std::optional<int> compressionLevel{};
     std::string remoteHash; ///< what the remote can be asked for afterwards (chooseHash()); may be empty
-    USec stallTimeout = 0;  ///< without a byte for so long the attempt fails
-    USec killDelay = 0;     ///< between SIGTERM and SIGKILL
+    /// Waited for once the producer runs: what is not known yet about the remote. May change `remoteHash`, or throw.
+    std::function<awaitable<void>(StreamSpec&)> beforeSending{};
+    USec stallTimeout = 0; ///< without a byte for so long the attempt fails
+    USec killDelay = 0;    ///< between SIGTERM and SIGKILL
 };
 
 /// What went through the pipe.

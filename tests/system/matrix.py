@@ -223,7 +223,7 @@ def results(cell):
     if cell.fault == "SIGKILL producer":
         return {"done"} if SOURCES[cell.source].streams else {"failed"}
     if cell.fault in ("SIGKILL rclone", "remote hanging"):
-        return {"failed"} if cell.phase == "preprocessing" else {"done"}
+        return {"done"}
     return {"done"} if committed else {"failed"}
 
 

@@ -83,6 +83,16 @@ def test_object_paths_are_escaped(remote, repository):
     assert call(ROOT, MANAGER, "GetJob", "(sa{sv})", "a-b_c.1", {}) == path
 
 
+def test_jobs_are_listed_below_their_path_and_have_no_other(remote, repository):
+    holdfast.create_job(holdfast.flash_job("listed", remote, repository))
+    shown = ET.fromstring(call(ROOT + "/job", "org.freedesktop.DBus.Introspectable", "Introspect"))
+    below = {node.get("name") for node in shown.findall("node")}
+    assert {f"{ROOT}/job/{node}" for node in below} == set(holdfast.jobs().values())
+    for other in ("/job/_6cisted", "/job/listed/listed", "/job/unlisted"):
+        error = refused(ROOT + other, "org.freedesktop.DBus.Properties", "GetAll", "(s)", JOB)
+        assert error.name.startswith("org.freedesktop.DBus.Error.Unknown"), other
+
+
 def test_job_schema_is_the_installed_one():
     shown = json.loads(holdfast.properties(ROOT, MANAGER)["JobSchema"])
     assert shown == json.loads(pathlib.Path("/usr/share/holdfast/job.schema.json").read_text())

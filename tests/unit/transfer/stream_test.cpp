@@ -2,6 +2,7 @@
 
 #include "../run_coroutine.hpp"
 #include "../temporary_folder.hpp"
+#include "util/async.hpp"
 #include "util/file.hpp"
 
 #include <csignal>
@@ -172,6 +173,40 @@ TEST_F(Stream, thatIsCancelledEndsBothProgramsInOrder) {
     EXPECT_TRUE(threw);
     EXPECT_TRUE(std::filesystem::exists(told)) << "the producer was killed without a SIGTERM";
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+}
+
+/// The producer need not wait until the remote has said what it can do.
+TEST_F(Stream, beginsBeforeAllIsKnown) {
+    const auto begun = folder_ / "begun";
+    auto what = spec(fmt::format("touch {}; head -c 3000000 /dev/zero", begun.string()));
+    what.remoteHash.clear();
+    what.beforeSending = [&](StreamSpec& stream) -> awaitable<void> {
+        for (int i = 0; i < 500 && !std::filesystem::exists(begun); ++i) co_await sleepFor(10ms);
+        EXPECT_TRUE(std::filesystem::exists(begun));
+        EXPECT_FALSE(std::filesystem::exists(folder_ / "store/backups"));
+        stream.remoteHash = "md5";
+    };
+    const auto sent = send(what);
+    EXPECT_EQ(storedBytes(), 3'000'000U);
+    EXPECT_EQ(sent.remoteHash.size(), 32U);
+    EXPECT_NO_THROW(verifyAsRemote("md5", sent));
+}
+
+TEST_F(Stream, isNotSentWhereItMayNotBe) {
+    const auto told = folder_ / "told";
+    auto what = spec(fmt::format("trap 'echo TERM > {}; exit 1' TERM; while :; do sleep 0.05; done", told.string()));
+    what.beforeSending = [](StreamSpec&) -> awaitable<void> {
+        co_await sleepFor(300ms);
+        throw Error("It takes no streams.");
+    };
+    try {
+        send(what);
+        FAIL();
+    } catch (const Error& e) {
+        EXPECT_STREQ(e.what(), "It takes no streams.");
+    }
+    EXPECT_TRUE(std::filesystem::exists(told)) << "the producer was killed without a SIGTERM";
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "store/backups"));
 }
 
 TEST_F(Stream, keepsToItsRate) {
