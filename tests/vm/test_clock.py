@@ -7,7 +7,7 @@ import time
 import holdfast
 import pytest
 from holdfast import eventually, sh
-from test_schedules import DAY, at, next_run, scheduled, timer  # noqa: F401
+from test_schedules import DAY, at, reload, timer
 
 TOKYO = datetime.timezone(datetime.timedelta(hours=9))
 
@@ -20,8 +20,23 @@ def clock():
     time.clock_settime(time.CLOCK_REALTIME, began + time.monotonic() - then)
 
 
+@pytest.fixture
+def scheduled(remote, repository):
+    """Makes a job with a schedule. By hand, as no probe has to look at it then, which takes long in this machine."""
+    def make(name, schedule):
+        document = holdfast.flash_job(name, remote, repository, schedule=schedule)
+        (holdfast.CONFIG / f"jobs/{name}.json").write_text(json.dumps(document))
+        reload()
+    return make
+
+
 def set_clock(seconds):
     sh("date", f"--set=@{seconds:.3f}")
+
+
+def next_run(job):
+    """NextRunAt in seconds since the epoch."""
+    return holdfast.properties(holdfast.jobs()[job], holdfast.JOB)["NextRunAt"] / 1e6
 
 
 def listed(job):
@@ -37,7 +52,7 @@ def runs_of(job):
 
 def has_run(job):
     """Waits until the job has had its only run, which was a success."""
-    eventually(lambda: [run for run in runs_of(job) if run["State"] in holdfast.OVER], 120, f"a run of {job}")
+    eventually(lambda: [run for run in runs_of(job) if run["State"] in holdfast.OVER], 240, f"a run of {job}")
     assert [run["Result"] for run in runs_of(job)] == ["done"]
 
 
@@ -45,7 +60,7 @@ def is_next(job, seconds):
     return next_run(job) == listed(job) == seconds
 
 
-def test_run_that_the_clock_has_skipped_is_made_up_once(scheduled):  # noqa: F811
+def test_run_that_the_clock_has_skipped_is_made_up_once(scheduled):
     scheduled("skipped", "*-*-* 03:00:00 UTC")
     first = at(3)
     assert is_next("skipped", first)
@@ -56,7 +71,7 @@ def test_run_that_the_clock_has_skipped_is_made_up_once(scheduled):  # noqa: F81
     assert len(runs_of("skipped")) == 1 and is_next("skipped", first + 3 * DAY)
 
 
-def test_next_run_is_sooner_when_the_clock_is_set_back(scheduled):  # noqa: F811
+def test_next_run_is_sooner_when_the_clock_is_set_back(scheduled):
     scheduled("early", "*-*-* 03:00:00 UTC")
     first = at(3)
     set_clock(first - 2 * DAY - 3600)
@@ -64,10 +79,10 @@ def test_next_run_is_sooner_when_the_clock_is_set_back(scheduled):  # noqa: F811
     assert runs_of("early") == []
     set_clock(first - 2 * DAY - 2)
     has_run("early")
-    assert is_next("early", first - DAY)
+    eventually(lambda: is_next("early", first - DAY), 60)
 
 
-def test_a_schedule_that_has_run_runs_again_when_the_clock_is_set_back(scheduled):  # noqa: F811
+def test_a_schedule_that_has_run_runs_again_when_the_clock_is_set_back(scheduled):
     scheduled("again", "*-*-* 03:00:00 UTC")
     first = at(3)
     set_clock(first + 1)
@@ -77,7 +92,7 @@ def test_a_schedule_that_has_run_runs_again_when_the_clock_is_set_back(scheduled
     assert len(runs_of("again")) == 1
 
 
-def test_next_run_follows_the_time_zone(scheduled):  # noqa: F811
+def test_next_run_follows_the_time_zone(scheduled):
     scheduled("zone", "*-*-* 03:00:00")
     assert is_next("zone", at(3))
     sh("timedatectl", "set-timezone", "Asia/Tokyo")
@@ -89,7 +104,7 @@ def test_next_run_follows_the_time_zone(scheduled):  # noqa: F811
     assert runs_of("zone") == []
 
 
-def test_next_run_is_true_to_a_daemon_that_was_away_when_the_clock_was_set(scheduled):  # noqa: F811
+def test_next_run_is_true_to_a_daemon_that_was_away_when_the_clock_was_set(scheduled):
     scheduled("away", "*-*-* 03:00:00 UTC")
     first = at(3)
     sh("systemctl", "stop", "holdfast.service")
