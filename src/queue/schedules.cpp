@@ -7,9 +7,11 @@
 #include "util/log.hpp"
 
 #include <exception>
+#include <filesystem>
 #include <optional>
 #include <set>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -120,6 +122,7 @@ struct Schedules::Impl : std::enable_shared_from_this<Schedules::Impl> {
     void changed(const std::string& unit);
     awaitable<void> refresh(std::string job);
     awaitable<void> readNext(std::string job);
+    void makeAnewAfterClockChange(const std::string& job);
     void lose(const std::string& job);
     void tell(const std::string& job) const {
         if (nextChanged) nextChanged(job);
@@ -404,6 +407,21 @@ awaitable<void> Schedules::Impl::readNext(std::string job) {
     if (timer == present.end()) co_return;
     const auto before = std::exchange(timer->second.elapses, elapses);
     if (before.last != elapses.last || before.next != elapses.next) tell(job);
+    if (elapses.last == 0) makeAnewAfterClockChange(job);
+}
+
+/// systemd tells of every timer when the clock was set, and reckons anew. But one that has never elapsed it reckons
+/// from its start, which may lie in the future then: such a timer would sleep through all runs until that time. Its
+/// stamp file is as old as it is.
+void Schedules::Impl::makeAnewAfterClockChange(const std::string& job) {
+    const auto stamp = paths.timerStamp(timerOf(job));
+    std::error_code none;
+    const auto started = std::filesystem::last_write_time(stamp, none);
+    if (none || started <= std::filesystem::file_time_type::clock::now()) return;
+    logNotice(fmt::format("The clock was set back, so the timer of job \"{}\" is made anew.", job));
+    std::filesystem::remove(stamp, none);
+    present.at(job).description.clear(); // as of no schedule that is wanted
+    workSoon();
 }
 
 void Schedules::Impl::lose(const std::string& job) {

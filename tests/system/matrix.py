@@ -207,9 +207,12 @@ def thinned(cells):
     return sorted(chosen, key=lambda cell: (list(SOURCES).index(cell.source), PHASES.index(cell.phase), FAULTS.index(cell.fault)))
 
 
-def cells(whole):
+def cells(which):
+    """"all", "some", or those of one source."""
     everything = [cell for cell in map(Cell._make, itertools.product(SOURCES, PHASES, FAULTS)) if makes_sense(cell)]
-    return everything if whole else thinned(cell for cell in everything if not is_slow(cell))
+    if which == "some":
+        return thinned(cell for cell in everything if not is_slow(cell))
+    return [cell for cell in everything if which in ("all", cell.source)]
 
 
 def results(cell):
@@ -420,7 +423,8 @@ def table():
     def show(cell):
         return met.get(cell, "." if makes_sense(cell) else "-")
     lines = [["source", "phase", *FAULTS]]
-    lines += [[source, phase, *(show(Cell(source, phase, fault)) for fault in FAULTS)] for source in SOURCES for phase in PHASES]
+    met_sources = [source for source in SOURCES if any(row.cell.source == source for row in rows)]
+    lines += [[source, phase, *(show(Cell(source, phase, fault)) for fault in FAULTS)] for source in met_sources for phase in PHASES]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return ["  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in lines] + [
         f"{len(rows)} cells, {sum(row.leftovers for row in rows)} leftovers"]
