@@ -53,10 +53,18 @@ bool wasCopiedWith(const Manifest& manifest, const char* flag) {
     return std::find(flags.begin(), flags.end(), flag) != flags.end();
 }
 
-/// Links come as files with their targets in them, and are made by us when all is there: rclone would set modes and
-/// owners of what they point to, and write through them.
 std::vector<std::string> flagsOf(const Manifest& manifest) {
-    return wasCopiedWith(manifest, "metadata") ? std::vector<std::string>{"--metadata"} : std::vector<std::string>{};
+    std::vector<std::string> flags;
+    for (const char* name : {"links", "metadata"}) {
+        if (wasCopiedWith(manifest, name)) flags.push_back(fmt::format("--{}", name));
+    }
+    return flags;
+}
+
+/// Links arrive as files with their targets in them, and are made by us when all is there: rclone would set modes and
+/// owners of what they point to, and write through them.
+std::string destinationFor(const std::string& folder, const Manifest& manifest) {
+    return wasCopiedWith(manifest, "links") ? ":local,links=false:" + folder : folder;
 }
 
 /// Of "name.rclonelink", the link "name" with its owner and times.
@@ -95,7 +103,7 @@ std::string namesFlag(const Restore& restore, const FileList& files) {
 
 CopySpec copySpec(const Restore& restore, const Manifest& manifest, const FileList& files) {
     CopySpec spec{.from = folderOfCopy(restore.plan, manifest),
-                  .to = restore.target.place(),
+                  .to = destinationFor(restore.target.place(), manifest),
                   .options = flagsOf(manifest),
                   .stallTimeout = restore.plan.settings.stallTimeout,
                   .killDelay = restore.plan.settings.killDelay};
