@@ -67,7 +67,7 @@ std::string serialize(const Manifest& m) {
 Manifest parseManifest(const std::string& text) {
     try {
         const auto json = parseShallow(text);
-        if (const auto version = json.at("version"); version != 1) {
+        if (const auto& version = json.at("version"); version != 1) {
             throw Error(fmt::format("The manifest has version {}; this Holdfast reads version 1. Use a newer one.",
                                     version.dump()));
         }

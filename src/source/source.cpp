@@ -42,9 +42,7 @@ awaitable<bool> undoSourceEntry(const LedgerEntry& entry, const LedgerHeader& he
 
     if (entry.kind == kinds::gitLock)
         undoGitLock(entry.what, header.id);
-    else if (entry.kind == kinds::scratch || entry.kind == kinds::scriptOutput)
-        removeOfRun(path(), header.id);
-    else if (entry.kind == kinds::cacheFile)
+    else if (entry.kind == kinds::scratch || entry.kind == kinds::scriptOutput || entry.kind == kinds::cacheFile)
         removeOfRun(path(), header.id);
     else if (entry.kind == kinds::scratchFolder)
         removeIfEmpty(path(), header.id);

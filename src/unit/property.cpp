@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include <fmt/format.h>
+
 namespace holdfast {
 
 using Strings = std::vector<std::string>;
@@ -19,7 +21,7 @@ void addCommand(UnitProperties& properties, const char* name, const Strings& arg
 void addLogFields(UnitProperties& properties, const std::vector<std::pair<std::string, std::string>>& fields) {
     std::vector<std::vector<std::uint8_t>> lines;
     for (const auto& [name, value] : fields) {
-        const std::string line = name + "=" + value;
+        const auto line = fmt::format("{}={}", name, value);
         lines.emplace_back(line.begin(), line.end());
     }
     add(properties, "LogExtraFields", lines);

@@ -111,7 +111,7 @@ struct BusSystemd::Impl {
     awaitable<std::optional<UnitRow>> row(std::string unit) {
         // GetUnit would need a second call for the state, and ListUnitsByNames loads what it is asked for.
         const std::vector<std::string> anyState;
-        const std::vector<std::string> patterns(1, std::move(unit));
+        const std::vector<std::string> patterns(1, unit);
         const auto rows = co_await call<std::vector<UnitRow>>("ListUnitsByPatterns", anyState, patterns);
         if (rows.empty()) co_return std::nullopt;
         co_return rows.front();
