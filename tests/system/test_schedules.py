@@ -36,6 +36,13 @@ def next_run(job):
     return holdfast.properties(holdfast.jobs()[job], holdfast.JOB)["NextRunAt"] / 1e6
 
 
+def listed(job):
+    """When systemctl says that the timer elapses, in seconds since the epoch; 0 while it does."""
+    rows = json.loads(sh("systemctl", "list-timers", "--all", "--output=json").stdout)
+    [elapses] = [row["next"] for row in rows if row["unit"] == timer(job)]
+    return (elapses or 0) / 1e6
+
+
 def runs_of(job):
     """Those since the test began; the history outlives it."""
     return holdfast.call(holdfast.ROOT, holdfast.MANAGER, "ListRuns", "(uua{sv})", 100, 0,
@@ -183,6 +190,7 @@ def test_time_zones(scheduled):
     sh("ln", "-sfn", "/usr/share/zoneinfo/Asia/Tokyo", "/etc/localtime")
     try:
         eventually(lambda: next_run("here") == at(3, zone=tokyo), what="the job follows the machine's time zone")
+        assert listed("here") == next_run("here") and listed("there") == next_run("there")
     finally:
         sh("ln", "-sfn", zone or "/usr/share/zoneinfo/Etc/UTC", "/etc/localtime")
     eventually(lambda: next_run("here") == at(3))

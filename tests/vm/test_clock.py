@@ -1,15 +1,12 @@
-"""Schedules when somebody sets the clock or the time zone. Runs in the machine that tests/vm/run boots, beside the tests of
+"""Schedules when somebody sets the clock. Runs in the machine that tests/vm/run boots, beside the tests of
 tests/system: in a container, the clock is that of the machine around it."""
-import datetime
 import json
 import time
 
 import holdfast
 import pytest
 from holdfast import eventually, sh
-from test_schedules import DAY, at, reload, timer
-
-TOKYO = datetime.timezone(datetime.timedelta(hours=9))
+from test_schedules import DAY, at, listed, next_run, reload
 
 
 @pytest.fixture(autouse=True)
@@ -32,18 +29,6 @@ def scheduled(remote, repository):
 
 def set_clock(seconds):
     sh("date", f"--set=@{seconds:.3f}")
-
-
-def next_run(job):
-    """NextRunAt in seconds since the epoch."""
-    return holdfast.properties(holdfast.jobs()[job], holdfast.JOB)["NextRunAt"] / 1e6
-
-
-def listed(job):
-    """When systemctl says that the timer elapses, in seconds since the epoch."""
-    [next_elapse] = [row["next"] for row in json.loads(sh("systemctl", "list-timers", "--all", "--output=json").stdout)
-                     if row["unit"] == timer(job)]
-    return next_elapse / 1e6
 
 
 def runs_of(job):
@@ -90,18 +75,6 @@ def test_a_schedule_that_has_run_runs_again_when_the_clock_is_set_back(scheduled
     set_clock(first - DAY - 3600)
     eventually(lambda: is_next("again", first - DAY), 60, "the next run is that after the new time")
     assert len(runs_of("again")) == 1
-
-
-def test_next_run_follows_the_time_zone(scheduled):
-    scheduled("zone", "*-*-* 03:00:00")
-    assert is_next("zone", at(3))
-    sh("timedatectl", "set-timezone", "Asia/Tokyo")
-    try:
-        eventually(lambda: is_next("zone", at(3, zone=TOKYO)), 60)
-    finally:
-        sh("timedatectl", "set-timezone", "Etc/UTC")
-    eventually(lambda: is_next("zone", at(3)), 60)
-    assert runs_of("zone") == []
 
 
 def test_next_run_is_true_to_a_daemon_that_was_away_when_the_clock_was_set(scheduled):

@@ -206,6 +206,34 @@ TEST_F(SchedulesTest, FollowsWhatTheTimersSay) {
     EXPECT_EQ(schedules->nextRunAt("a"), 99U);
 }
 
+TEST_F(SchedulesTest, ATimerThatCountsFromATimeToComeIsMadeAnew) {
+    using FileClock = std::filesystem::file_time_type::clock;
+    const std::string unit = "holdfast-job@a.timer";
+    const auto clockIsSetBack = [&] {
+        std::filesystem::last_write_time(paths.timerStamp(unit), FileClock::now() + 48h);
+        timers.log.clear();
+    };
+    put("a", "daily");
+    follow();
+    clockIsSetBack();
+    timers.signal(unit); // as systemd does then
+    turnFor(50ms);
+    EXPECT_EQ(timers.log, (Log{"stop " + unit, "start " + unit}));
+    EXPECT_LE(std::filesystem::last_write_time(paths.timerStamp(unit)), FileClock::now());
+
+    clockIsSetBack();
+    restart(); // nobody was there to hear of it
+    follow();
+    EXPECT_EQ(timers.log, (Log{"stop " + unit, "start " + unit}));
+    EXPECT_EQ(missed, Log{});
+
+    timers.last[unit] = 1; // it has elapsed, so systemd puts it right by itself
+    clockIsSetBack();
+    timers.signal(unit);
+    turnFor(50ms);
+    EXPECT_EQ(timers.log, Log{});
+}
+
 TEST_F(SchedulesTest, AJobThatChangesMeanwhileGetsItsLastSchedule) {
     put("a", "daily");
     schedules->follow(jobs);
