@@ -46,11 +46,22 @@ void refuseCopyIntoItself(const Backup& backup, const fs::path& from) {
                             to.string(), from.string()));
 }
 
+/// --links would hold for a destination on a disk of this machine too: there rclone would make links, and set modes and
+/// owners of what they point to.
+std::vector<std::string> withoutLinks(std::vector<std::string> flags) {
+    std::erase(flags, "--links=true");
+    return flags;
+}
+
+std::string sourceFor(const fs::path& from, const nlohmann::json& rcloneOptions) {
+    return rcloneOptions.value("links", false) ? ":local,links=true:" + from.string() : from.string();
+}
+
 CopySpec copySpec(const Backup& backup, const fs::path& from) {
     const auto& plan = backup.plan;
-    return {.from = from.string(),
+    return {.from = sourceFor(from, plan.job.rcloneOptions),
             .to = plan.outputPath(),
-            .options = copyFlags(plan.job.rcloneOptions),
+            .options = withoutLinks(copyFlags(plan.job.rcloneOptions)),
             .stallTimeout = plan.settings.stallTimeout,
             .killDelay = plan.settings.killDelay};
 }
@@ -102,7 +113,7 @@ std::string hashFor(const Backup& backup) {
 awaitable<FileList> verified(Backup backup, fs::path from, USec began, std::string hash) {
     Listing source{from.string(), listFlags(backup.plan.job.rcloneOptions)};
     const auto there = co_await listFiles(backup.rclone, std::move(source), longestListing);
-    Listing destination{backup.plan.outputPath(), linkFlags(backup.plan.job.rcloneOptions), hash};
+    Listing destination{backup.plan.outputPath(), withoutLinks(linkFlags(backup.plan.job.rcloneOptions)), hash};
     auto found = co_await listFiles(backup.rclone, std::move(destination), hashDeadline(totalSize(there)));
 
     const auto wrong = differences(unchanged(there, from, began), found);
