@@ -111,10 +111,16 @@ std::string hashFor(const Backup& backup) {
 
 /// Of what lies at the destination, the files that this copy vouches for.
 awaitable<FileList> verified(Backup backup, fs::path from, USec began, std::string hash) {
-    Listing source{from.string(), listFlags(backup.plan.job.rcloneOptions)};
+    Listing source;
+    source.folder = from.string();
+    source.options = listFlags(backup.plan.job.rcloneOptions);
     const auto there = co_await listFiles(backup.rclone, std::move(source), longestListing);
-    Listing destination{backup.plan.outputPath(), withoutLinks(linkFlags(backup.plan.job.rcloneOptions)), hash};
-    auto found = co_await listFiles(backup.rclone, std::move(destination), hashDeadline(totalSize(there)));
+    Listing destination;
+    destination.folder = backup.plan.outputPath();
+    destination.options = withoutLinks(linkFlags(backup.plan.job.rcloneOptions));
+    destination.hash = hash;
+    const auto deadline = hashDeadline(totalSize(there));
+    auto found = co_await listFiles(backup.rclone, std::move(destination), deadline);
 
     const auto wrong = differences(unchanged(there, from, began), found);
     if (!wrong.empty()) {

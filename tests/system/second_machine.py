@@ -204,6 +204,8 @@ def to_folder(name, of):
     elif name == "script":
         same(name, {str(f.relative_to(target)): f.read_text() for f in target.rglob("*") if f.is_file()}, of["files"])
     else:
+        if name == "mirror":   # of it, what its list names comes back: files
+            of["listing"].pop("sub/empty")
         same(name, of_copy(target), of["listing"])
 
 
