@@ -53,18 +53,10 @@ bool wasCopiedWith(const Manifest& manifest, const char* flag) {
     return std::find(flags.begin(), flags.end(), flag) != flags.end();
 }
 
+/// Links lie at the remote as files with their targets in them, and are made by us when all is there: rclone would set
+/// modes and owners of what they point to, and write through them.
 std::vector<std::string> flagsOf(const Manifest& manifest) {
-    std::vector<std::string> flags;
-    for (const char* name : {"links", "metadata"}) {
-        if (wasCopiedWith(manifest, name)) flags.push_back(fmt::format("--{}", name));
-    }
-    return flags;
-}
-
-/// Links arrive as files with their targets in them, and are made by us when all is there: rclone would set modes and
-/// owners of what they point to, and write through them.
-std::string destinationFor(const std::string& folder, const Manifest& manifest) {
-    return wasCopiedWith(manifest, "links") ? ":local,links=false:" + folder : folder;
+    return wasCopiedWith(manifest, "metadata") ? std::vector<std::string>{"--metadata"} : std::vector<std::string>{};
 }
 
 /// Of "name.rclonelink", the link "name" with its owner and times.
@@ -103,7 +95,7 @@ std::string namesFlag(const Restore& restore, const FileList& files) {
 
 CopySpec copySpec(const Restore& restore, const Manifest& manifest, const FileList& files) {
     CopySpec spec{.from = folderOfCopy(restore.plan, manifest),
-                  .to = destinationFor(restore.target.place(), manifest),
+                  .to = restore.target.place(),
                   .options = flagsOf(manifest),
                   .stallTimeout = restore.plan.settings.stallTimeout,
                   .killDelay = restore.plan.settings.killDelay};

@@ -45,11 +45,22 @@ void refuseCopyIntoItself(const Job& job, const RemoteFeatures& features, const 
                             to.string(), from.string()));
 }
 
+/// --links would hold for a destination on a disk of this machine too: there rclone would make links, and set modes and
+/// owners of what they point to.
+std::vector<std::string> withoutLinks(std::vector<std::string> flags) {
+    std::erase(flags, "--links=true");
+    return flags;
+}
+
+std::string sourceFor(const fs::path& from, const nlohmann::json& rcloneOptions) {
+    return rcloneOptions.value("links", false) ? ":local,links=true:" + from.string() : from.string();
+}
+
 CopySpec copySpec(const Backup& backup, const fs::path& from) {
     const auto& plan = backup.plan;
-    return {.from = from.string(),
+    return {.from = sourceFor(from, plan.job.rcloneOptions),
             .to = plan.outputPath(),
-            .options = copyFlags(plan.job.rcloneOptions),
+            .options = withoutLinks(copyFlags(plan.job.rcloneOptions)),
             .stallTimeout = plan.settings.stallTimeout,
             .killDelay = plan.settings.killDelay};
 }
@@ -99,10 +110,16 @@ std::string hashFor(const Job& job, const RemoteFeatures& features) {
 
 /// Of what lies at the destination, the files that this copy vouches for.
 awaitable<FileList> verified(Backup backup, fs::path from, USec began, std::string hash) {
-    Listing source{from.string(), listFlags(backup.plan.job.rcloneOptions)};
+    Listing source;
+    source.folder = from.string();
+    source.options = listFlags(backup.plan.job.rcloneOptions);
     const auto there = co_await listFiles(backup.rclone, std::move(source), longestListing);
-    Listing destination{backup.plan.outputPath(), linkFlags(backup.plan.job.rcloneOptions), hash};
-    auto found = co_await listFiles(backup.rclone, std::move(destination), hashDeadline(totalSize(there)));
+    Listing destination;
+    destination.folder = backup.plan.outputPath();
+    destination.options = withoutLinks(linkFlags(backup.plan.job.rcloneOptions));
+    destination.hash = hash;
+    const auto deadline = hashDeadline(totalSize(there));
+    auto found = co_await listFiles(backup.rclone, std::move(destination), deadline);
 
     const auto wrong = differences(unchanged(there, from, began), found);
     if (!wrong.empty()) {

@@ -73,9 +73,11 @@ COPIED = ("same as", "holes")
 
 
 def of_copy(root):
-    """Files and symlinks: rclone copies no pipes, and of folders no more than the names."""
+    """Files and symlinks: rclone copies no pipes, of folders no more than the names, no setuid and no ACLs."""
     entries = {name: entry for name, entry in plain(listing(root), *COPIED).items() if not stat.S_ISFIFO(entry["mode"])}
     for entry in entries.values():
+        entry["mode"] &= ~0o6000
+        entry["attributes"] = {key: value for key, value in entry["attributes"].items() if key.startswith("user.")}
         if stat.S_ISDIR(entry["mode"]):
             for lost in ("mode", "owner", "time", "attributes"):
                 entry.pop(lost)
@@ -202,6 +204,8 @@ def to_folder(name, of):
     elif name == "script":
         same(name, {str(f.relative_to(target)): f.read_text() for f in target.rglob("*") if f.is_file()}, of["files"])
     else:
+        if name == "mirror":   # of it, what its list names comes back: files
+            of["listing"].pop("sub/empty")
         same(name, of_copy(target), of["listing"])
 
 

@@ -151,7 +151,7 @@ def test_links_can_be_kept_or_followed(remote, tree, tmp_path):
     (tree / "link").symlink_to("file-0")
     plain_job("kept", remote, layout="versions", rcloneOptions={"links": True})
     _, last = run_to_the_end("kept")
-    holdfast.sh("rclone", "--config", holdfast.RCLONE_CONFIG, "copy", "--links", last["OutputPath"], tmp_path / "back")
+    holdfast.sh("rclone", "--config", holdfast.RCLONE_CONFIG, "copy", last["OutputPath"], f":local,links=true:{tmp_path}/back")
     assert os.readlink(tmp_path / "back/link") == "file-0"
     plain_job("followed", remote, layout="versions", rcloneOptions={"copy-links": True})
     _, last = run_to_the_end("followed")

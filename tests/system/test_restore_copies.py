@@ -61,10 +61,14 @@ def test_path_that_is_not_in_the_copy_is_named(remote, tree, target):  # noqa: F
 def test_links_and_metadata_come_back(remote, tree, target):  # noqa: F811
     (tree / "link").symlink_to("file-0")
     (tree / "outside").symlink_to("/etc/hostname")
-    (tree / "file-0").chmod(0o4751)
+    (tree / "file-0").chmod(0o751)
     os.chown(tree / "file-1", 4711, 4712)
     os.setxattr(tree / "file-2", "user.colour", b"blue")
     os.utime(tree / "file-2", ns=(10**18, 1234567890123456789))
+    victim = pathlib.Path("/srv/tests/victim")
+    victim.write_text("not of the backup")
+    victim.chmod(0o640)
+    (tree / "victim").symlink_to(victim)
     backup, _ = run_to_the_end(plain_job("special", remote, rcloneOptions={"links": True, "metadata": True}, **VERSIONS))
     done(backups.restore(remote, backup.id, target, "copies"))
     assert os.readlink(target / "link") == "file-0" and os.readlink(target / "outside") == "/etc/hostname"
@@ -74,6 +78,8 @@ def test_links_and_metadata_come_back(remote, tree, target):  # noqa: F811
     assert os.getxattr(target / "file-2", "user.colour") == b"blue"
     assert (target / "file-2").stat().st_mtime_ns == 1234567890123456789
     assert same(tree, target)
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o640, "what a link points to is no business of ours"
+    victim.unlink()
 
 
 def test_filters_hold_for_what_comes_back(remote, tree, target):  # noqa: F811
@@ -160,7 +166,7 @@ def test_list_of_the_files_is_vouched_for(remote, tree, target, damage, words): 
 def test_target_that_fills_up(remote, large, target):  # noqa: F811
     backup, _ = run_to_the_end(plain_job("large", remote, **VERSIONS))
     with faults.mounted(TARGETS, "size=5M"):
-        assert fails(backups.restore(remote, backup.id, target, "copies"), "no space left on device")
+        assert fails(backups.restore(remote, backup.id, target, "copies"), "file too big for remaining disk space")
         assert nothing_restored()
 
 
