@@ -387,7 +387,7 @@ TEST_F(Docker, VolumesOfAnyPathLieUnderTheirNames) {
     fs::create_directory(unpacked);
     run({"tar", "--extract", "--directory", unpacked.string()}, archive);
     for (const auto& volume : volumes) {
-        const auto folder = unpacked / nameInArchive(volume);
+        const auto folder = unpacked / folderInArchive(volume.name);
         EXPECT_EQ(readFile(folder / "sub/file", 100), readFile(volume.folder / "sub/file", 100));
         EXPECT_TRUE(fs::equivalent(folder / "hard", folder / "sub/file"));
         EXPECT_EQ(fs::read_symlink(folder / "link"), volume.folder / "sub/file");
