@@ -80,9 +80,9 @@ class Copy {
         while (!control_.findPort(child_.errorTail())) co_await sleepFor(20ms);
         while (true) {
             auto asking = askStats();
-            const auto failure = co_await caught(std::move(asking));
-            const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
-            if (toldToStop) std::rethrow_exception(failure);
+            co_await caught(std::move(asking));
+            // It may have been answered, and rclone ended, in the same moment: then there is no failure.
+            if (isCancelled(co_await asio::this_coro::cancellation_state)) co_return;
             co_await sleepFor(tick);
         }
     }
