@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+import faults
 import holdfast
 
 CONTAINER = subprocess.run(["systemd-detect-virt", "--quiet", "--container"]).returncode == 0
@@ -74,6 +75,7 @@ def clean_slate(request):
         holdfast.remove_job(name)
     holdfast.RCLONE_CONFIG.unlink(missing_ok=True)
     wait_for_no_leftovers(began)
+    faults.remove_stand_ins()
 
 
 def end_all_runs():

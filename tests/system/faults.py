@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import signal
 
 import holdfast
@@ -9,16 +10,38 @@ import holdfast
 HELD = pathlib.Path("/srv/tests/held")
 
 
+STAND_INS = pathlib.Path("/usr/local/bin")
+over = set()     # stand-ins that only call the real program any more
+
+
+def put(stand_in, script):
+    """By rename, since somebody may be starting it at this moment: bash opens it only after the kernel has."""
+    fresh = stand_in.with_name(f".{stand_in.name}.new")
+    fresh.write_text("#!/bin/bash\n" + script)
+    fresh.chmod(0o755)
+    fresh.rename(stand_in)
+
+
 @contextlib.contextmanager
 def replaced(program, script):
     """Puts a script before the real program in the search path of our children. It may call /usr/bin/PROGRAM."""
-    stand_in = pathlib.Path("/usr/local/bin") / program
-    stand_in.write_text("#!/bin/bash\n" + script)
-    stand_in.chmod(0o755)
+    stand_in = STAND_INS / program
+    put(stand_in, script)
     try:
         yield
     finally:
-        stand_in.unlink()
+        real = shutil.which(program, path="/usr/bin:/usr/sbin:/bin:/sbin")
+        if real:
+            put(stand_in, f'exec {real} "$@"\n')
+            over.add(stand_in)
+        else:
+            stand_in.unlink()
+
+
+def remove_stand_ins():
+    """When nothing of ours runs any more."""
+    while over:
+        over.pop().unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
