@@ -112,9 +112,7 @@ void RunFiles::writeCancel(const std::string& id, std::uint32_t byUid) const {
 
 void RunFiles::withdrawCancel(const std::string& id) const { std::filesystem::remove(paths_.cancel(id)); }
 
-std::optional<RunState> RunFiles::readState(const std::string& id) const {
-    return readRunState(paths_.runState(id));
-}
+std::optional<RunState> RunFiles::readState(const std::string& id) const { return readRunState(paths_.runState(id)); }
 
 std::optional<RunResult> RunFiles::readResult(const std::string& id) const {
     try {

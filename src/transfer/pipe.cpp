@@ -53,11 +53,7 @@ class Pump {
             if (failed == asio::error::eof) break;
             if (failed) throw boost::system::system_error(failed, "read from the producer");
             const std::string_view bytes(buffer.data(), got);
-            co_await recode(bytes);
-            inDigest_.add(bytes); // after the write: the consumer works on these bytes meanwhile
-            inSize_ += got;
-            progress_.add(got, Progress::Clock::now());
-            if (limitInput_) co_await pauseAfter(got);
+            co_await take(bytes);
             if (deaf_ && !wasDeaf) co_return;
         }
         if (std::exchange(ended_, true)) co_return;
@@ -81,6 +77,19 @@ class Pump {
     }
 
   private:
+    /// In portions, so that progress is seen of a block that takes seconds at a low rate.
+    awaitable<void> take(std::string_view bytes) {
+        while (!bytes.empty()) {
+            const auto portion = bytes.substr(0, limiter_.portion(bytes.size()));
+            co_await recode(portion);
+            inDigest_.add(portion); // after the write: the consumer works on these bytes meanwhile
+            inSize_ += portion.size();
+            progress_.add(portion.size(), Progress::Clock::now());
+            if (limitInput_) co_await pauseAfter(portion.size());
+            bytes.remove_prefix(portion.size());
+        }
+    }
+
     awaitable<void> recode(std::string_view bytes) {
         if (decompressor_) {
             std::string_view out;

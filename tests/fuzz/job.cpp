@@ -1,5 +1,5 @@
-#include "fuzz/fuzz.hpp"
 #include "job/job.hpp"
+#include "fuzz/fuzz.hpp"
 
 using namespace holdfast;
 

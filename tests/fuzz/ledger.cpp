@@ -1,5 +1,5 @@
-#include "fuzz/fuzz.hpp"
 #include "run/ledger.hpp"
+#include "fuzz/fuzz.hpp"
 
 #include <filesystem>
 #include <fstream>

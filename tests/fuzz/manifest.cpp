@@ -1,5 +1,5 @@
-#include "fuzz/fuzz.hpp"
 #include "run/manifest.hpp"
+#include "fuzz/fuzz.hpp"
 
 using namespace holdfast;
 

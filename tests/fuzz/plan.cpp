@@ -1,6 +1,6 @@
+#include "run/plan.hpp"
 #include "fuzz/fuzz.hpp"
 #include "job/job.hpp"
-#include "run/plan.hpp"
 
 using namespace holdfast;
 

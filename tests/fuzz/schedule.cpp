@@ -1,5 +1,5 @@
-#include "fuzz/fuzz.hpp"
 #include "job/schedule.hpp"
+#include "fuzz/fuzz.hpp"
 #include "job/units.hpp"
 
 using namespace holdfast;

@@ -1,5 +1,5 @@
-#include "fuzz/fuzz.hpp"
 #include "run/state.hpp"
+#include "fuzz/fuzz.hpp"
 
 using namespace holdfast;
 
@@ -13,7 +13,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     });
     fuzz::readJson(text, [](const nlohmann::json& json) {
         const auto result = runResultFromJson(json);
-        fuzz::require(toJson(runResultFromJson(toJson(result))) == toJson(result), "a result is read as it was written");
+        fuzz::require(toJson(runResultFromJson(toJson(result))) == toJson(result),
+                      "a result is read as it was written");
     });
     return 0;
 }
