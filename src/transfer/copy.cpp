@@ -103,16 +103,17 @@ class Copy {
         return child;
     }
 
+    /// The statistics first: a new rate is taken only when nobody waits for his turn under the old one.
     awaitable<void> askStats() {
+        nlohmann::json none = nlohmann::json::object();
+        const auto stats = co_await control_.call("core/stats", std::move(none));
+        take(stats);
         if (const auto rate = limiter_.rate(); rate != rate_) {
             nlohmann::json wanted;
             wanted["rate"] = bandwidth(rate);
             co_await control_.call("core/bwlimit", std::move(wanted));
             rate_ = rate;
         }
-        nlohmann::json none = nlohmann::json::object();
-        const auto stats = co_await control_.call("core/stats", std::move(none));
-        take(stats);
     }
 
     void take(const nlohmann::json& stats) {
