@@ -2,6 +2,7 @@
 
 #include "util/error.hpp"
 #include "util/fd.hpp"
+#include "util/json.hpp"
 
 #include <algorithm>
 #include <array>
@@ -81,14 +82,12 @@ void createPrivate(const std::filesystem::path& file) {
 }
 
 std::string entryText(const HistoryEntry& entry) {
-    return nlohmann::json{{"kind", entry.kind},
-                          {"unit", entry.unit},
-                          {"startedByUid", entry.startedByUid},
-                          {"maxAttempts", entry.maxAttempts},
-                          {"outputPath", entry.outputPath},
-                          {"result", toJson(entry.result)}}
-        // Text of other programs (error messages) need not be UTF-8.
-        .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return compact({{"kind", entry.kind},
+                    {"unit", entry.unit},
+                    {"startedByUid", entry.startedByUid},
+                    {"maxAttempts", entry.maxAttempts},
+                    {"outputPath", entry.outputPath},
+                    {"result", toJson(entry.result)}});
 }
 
 /// Of a row that was damaged, what its other columns say; one such row must not make a whole page fail.

@@ -3,6 +3,7 @@
 #include "run/memory.hpp"
 #include "transfer/rclone.hpp"
 #include "util/async.hpp"
+#include "util/error.hpp"
 #include "util/format.hpp"
 #include "util/log.hpp"
 
@@ -34,7 +35,7 @@ std::string retryable(const std::exception_ptr& failure) {
         std::rethrow_exception(failure);
     } catch (const TransferError& e) {
         if (!e.retry()) throw;
-        return e.what();
+        return sentenceOf(failure);
     }
 }
 

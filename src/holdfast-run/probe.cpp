@@ -9,6 +9,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/id.hpp"
+#include "util/json.hpp"
 
 #include <algorithm>
 
@@ -35,8 +36,8 @@ awaitable<std::string> failureOf(awaitable<void> step) {
     try {
         co_await std::move(step);
         co_return "";
-    } catch (const Error& e) {
-        co_return e.what();
+    } catch (const Error&) {
+        co_return sentenceOf(std::current_exception());
     }
 }
 
@@ -118,11 +119,10 @@ awaitable<int> probe(const Paths& paths, std::string id) {
     nlohmann::json answer;
     try {
         answer = co_await answerTo(request, folder);
-    } catch (const std::exception& e) {
-        answer["error"] = e.what();
+    } catch (const std::exception&) {
+        answer["error"] = sentenceOf(std::current_exception());
     }
-    replaceFile(folder / "answer.json", answer.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
-                Durability::Volatile);
+    replaceFile(folder / "answer.json", compact(answer), Durability::Volatile);
     co_return EXIT_SUCCESS;
 }
 

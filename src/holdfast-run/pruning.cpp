@@ -18,14 +18,6 @@ namespace holdfast {
 
 namespace {
 
-std::string sentenceOf(const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-        return e.what();
-    }
-}
-
 /// Whether `owner` could have made it: others are none of a job's business.
 bool concerns(const StoredBackup& backup, const Owner& owner) {
     return isNamedAfter(backup, owner.job) && (!backup.manifest || backup.manifest->host == owner.host);

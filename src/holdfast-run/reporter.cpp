@@ -3,6 +3,7 @@
 #include "util/async.hpp"
 #include "util/file.hpp"
 #include "util/format.hpp"
+#include "util/json.hpp"
 #include "util/log.hpp"
 
 #include <fmt/format.h>
@@ -63,7 +64,7 @@ void Reporter::takeProgress(USec stallWarning) {
 }
 
 void Reporter::write() {
-    auto text = toJson(state_).dump();
+    auto text = compact(toJson(state_));
     if (text == written_) return;
     replaceFile(paths_.runState(id_), text, Durability::Volatile);
     const auto line = statusLine(state_, maxAttempts_);

@@ -6,6 +6,7 @@
 #include "util/async.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/json.hpp"
 #include "util/log.hpp"
 
 #include <algorithm>
@@ -70,8 +71,8 @@ awaitable<std::string> giveBack(Ledger& ledger, LedgerEntry entry, bool failed) 
                               fmt::format("Giving back a \"{}\" took too long.", entry.kind));
         ledger.released(entry.number);
         co_return "";
-    } catch (const std::exception& e) {
-        co_return e.what();
+    } catch (const std::exception&) {
+        co_return sentenceOf(std::current_exception());
     }
 }
 
@@ -109,7 +110,7 @@ void writeResult(const Paths& paths, const std::string& id, RunState last, const
     last.etaUSec = 0;
     const RunResult result{id, outcome.result, std::move(last), startedAt, nowUSec(), std::move(kept)};
     std::filesystem::create_directories(paths.result(id).parent_path());
-    replaceFile(paths.result(id), toJson(result).dump(2) + "\n", Durability::Durable);
+    replaceFile(paths.result(id), compact(toJson(result)) + "\n", Durability::Durable);
     syncFolder(paths.result(id).parent_path().parent_path());
 }
 

@@ -142,14 +142,6 @@ class Verifier {
     std::uint64_t left_ = 0;
 };
 
-std::string sentenceOf(const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-        return e.what();
-    }
-}
-
 /// The run that made the job's newest backup; empty if that is one that cannot be used.
 std::string newestOf(const std::vector<StoredBackup>& backups, const std::string& job) {
     try {

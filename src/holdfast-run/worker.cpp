@@ -8,6 +8,7 @@
 #include "reporter.hpp"
 #include "restore.hpp"
 #include "settle.hpp"
+#include "util/error.hpp"
 #include "verify.hpp"
 
 #include "run/plan.hpp"
@@ -36,14 +37,6 @@ LedgerHeader headerOf(const Plan& plan) {
             .maxAttempts = plan.settings.maxAttempts,
             .cleanupOnFailure = plan.job.cleanupOnFailure,
             .startedAt = plan.startedAt};
-}
-
-std::string describe(const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-        return e.what();
-    }
 }
 
 awaitable<void> perform(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter,
@@ -79,7 +72,7 @@ awaitable<int> work(const Paths& paths, std::string id) {
         logNotice("Told to stop; the programs have ended, cleaning up follows.");
         co_return EXIT_SUCCESS;
     }
-    const Outcome outcome = failure ? Outcome{"failed", describe(failure)} : Outcome{"done", ""};
+    const Outcome outcome = failure ? Outcome{"failed", sentenceOf(failure)} : Outcome{"done", ""};
     if (failure) {
         logError(outcome.error);
         ledger.verdict(outcome.error);

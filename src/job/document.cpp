@@ -1,5 +1,7 @@
 #include "job/document.hpp"
 
+#include "util/json.hpp"
+
 #include <algorithm>
 #include <set>
 #include <vector>
@@ -148,7 +150,7 @@ std::string shown(std::string_view text) {
     const bool cut = text.size() > longest;
     auto end = std::min(text.size(), longest);
     while (cut && end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end; // not within a character
-    auto line = json(std::string(text.substr(0, end))).dump(-1, ' ', false, json::error_handler_t::replace);
+    auto line = compact(std::string(text.substr(0, end)));
     if (cut) line.insert(line.size() - 1, "…");
     return line;
 }

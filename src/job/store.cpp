@@ -2,6 +2,7 @@
 
 #include "job/document.hpp"
 #include "util/file.hpp"
+#include "util/json.hpp"
 
 #include <algorithm>
 #include <system_error>
@@ -30,10 +31,7 @@ std::string textOf(const nlohmann::json& document) {
 }
 
 /// What is shown goes over the bus, which takes nothing but UTF-8; a file's name may be any bytes.
-std::string asUtf8(const std::string& text) {
-    using nlohmann::json;
-    return json::parse(json(text).dump(-1, ' ', false, json::error_handler_t::replace)).get<std::string>();
-}
+std::string asUtf8(const std::string& text) { return nlohmann::json::parse(compact(text)).get<std::string>(); }
 
 /// Throws what is wrong with the file.
 Job loadJob(const fs::path& path) {

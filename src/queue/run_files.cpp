@@ -3,6 +3,7 @@
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/id.hpp"
+#include "util/json.hpp"
 #include "util/log.hpp"
 
 #include <algorithm>
@@ -19,10 +20,6 @@ namespace holdfast {
 namespace {
 
 constexpr std::size_t maxFile = 1024 * 1024;
-
-std::string text(const nlohmann::json& json) {
-    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 void makeFolder(const std::filesystem::path& folder) {
     std::filesystem::create_directories(folder.parent_path());
@@ -54,7 +51,7 @@ void RunFiles::createFolders() const {
 }
 
 void RunFiles::queue(const Plan& plan) const {
-    replaceFile(paths_.queued(plan.id), text(toJson(plan)), Durability::Durable);
+    replaceFile(paths_.queued(plan.id), compact(toJson(plan)), Durability::Durable);
 }
 
 void RunFiles::removeProbes() const {
@@ -98,16 +95,16 @@ std::optional<Plan> RunFiles::readPlan(const std::filesystem::path& file) const 
 
 void RunFiles::makeLive(const Plan& plan, std::uint64_t bandwidth) const {
     makeFolder(paths_.live(plan.id));
-    replaceFile(paths_.plan(plan.id), text(toJson(plan)), Durability::Volatile);
+    replaceFile(paths_.plan(plan.id), compact(toJson(plan)), Durability::Volatile);
     writeLimits(plan.id, bandwidth);
 }
 
 void RunFiles::writeLimits(const std::string& id, std::uint64_t bandwidth) const {
-    replaceFile(paths_.limits(id), text({{"bandwidth", bandwidth}}), Durability::Volatile);
+    replaceFile(paths_.limits(id), compact({{"bandwidth", bandwidth}}), Durability::Volatile);
 }
 
 void RunFiles::writeCancel(const std::string& id, std::uint32_t byUid) const {
-    replaceFile(paths_.cancel(id), text({{"byUid", byUid}, {"at", nowUSec()}}), Durability::Volatile);
+    replaceFile(paths_.cancel(id), compact({{"byUid", byUid}, {"at", nowUSec()}}), Durability::Volatile);
 }
 
 void RunFiles::withdrawCancel(const std::string& id) const { std::filesystem::remove(paths_.cancel(id)); }

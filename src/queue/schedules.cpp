@@ -4,6 +4,7 @@
 #include "util/async.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
+#include "util/json.hpp"
 #include "util/log.hpp"
 
 #include <exception>
@@ -67,7 +68,7 @@ class Record {
     /// Durable when it returns. Throws `std::system_error`.
     void replace(std::map<std::string, std::string> timers) {
         const nlohmann::json json{{"version", 1}, {"timers", timers}};
-        replaceFile(file_, json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace), Durability::Durable);
+        replaceFile(file_, compact(json), Durability::Durable);
         timers_ = std::move(timers);
     }
 

@@ -14,14 +14,6 @@ namespace {
 
 constexpr auto longPatience = 30s; // with an engine that was restarted meanwhile
 
-std::string textOf(const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const std::exception& e) {
-        return e.what();
-    }
-}
-
 } // namespace
 
 awaitable<void> DockerPause::stop(Engine engine, EngineContainer container) {
@@ -50,7 +42,7 @@ awaitable<void> DockerPause::startAll(Engine engine) {
         const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
         if (!failure) continue;
         if (toldToStop) std::rethrow_exception(failure);
-        failures += (failures.empty() ? "" : " ") + textOf(failure);
+        failures += (failures.empty() ? "" : " ") + sentenceOf(failure);
         patience = std::chrono::microseconds::zero();
     }
     if (!failures.empty()) throw Error(failures);

@@ -85,17 +85,6 @@ bool isBelow(const fs::path& inner, const fs::path& outer) {
     return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
 }
 
-/// Each file would be in the archive under one of its two names only.
-void refuseOverlap(const std::vector<VolumeToRead>& volumes) {
-    for (const auto& outer : volumes) {
-        for (const auto& inner : volumes) {
-            if (&outer == &inner || !isBelow(inner.folder, outer.folder)) continue;
-            throw Error(fmt::format("The volumes {} and {} overlap: {} lies in {}. Back them up with two jobs.",
-                                    outer.name, inner.name, inner.folder.string(), outer.folder.string()));
-        }
-    }
-}
-
 void refuseWhatCannotBeStopped(const std::vector<EngineContainer>& toStop) {
     for (const auto& container : toStop) {
         if (!container.removesItself) continue;
@@ -161,6 +150,16 @@ VolumeToRead locateVolume(const EngineVolume& volume) {
     return found;
 }
 
+void refuseOverlap(const std::vector<VolumeToRead>& volumes, std::string_view advice) {
+    for (const auto& outer : volumes) {
+        for (const auto& inner : volumes) {
+            if (&outer == &inner || !isBelow(inner.folder, outer.folder)) continue;
+            throw Error(fmt::format("The volumes {} and {} overlap: {} lies in {}. {}", outer.name, inner.name,
+                                    inner.folder.string(), outer.folder.string(), advice));
+        }
+    }
+}
+
 void demandSameFolders(const std::vector<VolumeToRead>& volumes) {
     for (const auto& volume : volumes) {
         struct stat info {};
@@ -204,7 +203,7 @@ awaitable<DockerSurvey> surveyEngine(Engine engine, DockerConfig config) {
         survey.volumes.push_back(locateVolume(volume));
     }
     refuseNothingToRead(survey);
-    refuseOverlap(survey.volumes);
+    refuseOverlap(survey.volumes, "Back them up with two jobs.");
     co_await addOtherWriters(engine, survey);
     refuseWhatCannotBeStopped(survey.toStop);
     co_return survey;

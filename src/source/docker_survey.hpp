@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <sys/types.h>
@@ -45,6 +46,10 @@ awaitable<DockerSurvey> surveyEngine(Engine engine, DockerConfig config);
 /// Where a volume's files lie, whether a container uses it or not. Throws `Error` if nowhere: the engine then mounts it
 /// for its containers only, and what its folder shows without them is empty.
 VolumeToRead locateVolume(const EngineVolume& volume);
+
+/// Throws `Error`, which ends in `advice`, if one volume lies in another: each file would be in the archive, or be
+/// replaced, under one of its two names only.
+void refuseOverlap(const std::vector<VolumeToRead>& volumes, std::string_view advice);
 
 /// Throws `Error` if a volume's folder is not the one that the survey saw, as when its driver takes it away once no
 /// container uses it.

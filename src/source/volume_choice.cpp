@@ -87,20 +87,6 @@ void demandReplaceable(const VolumeToRead& volume, const VolumeToRead& first) {
     }
 }
 
-bool isBelow(const fs::path& inner, const fs::path& outer) {
-    return std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end()).first == outer.end();
-}
-
-void refuseOverlap(const std::vector<VolumeToRead>& volumes) {
-    for (const auto& outer : volumes) {
-        for (const auto& inner : volumes) {
-            if (&outer == &inner || !isBelow(inner.folder, outer.folder)) continue;
-            throw Error(fmt::format("The volumes {} and {} overlap: {} lies in {}. Restore them one at a time.",
-                                    outer.name, inner.name, inner.folder.string(), outer.folder.string()));
-        }
-    }
-}
-
 bool uses(const EngineListed& listed, const std::vector<VolumeToRead>& volumes) {
     return std::any_of(listed.mounts.begin(), listed.mounts.end(), [&](const EngineMount& mount) {
         return std::any_of(volumes.begin(), volumes.end(), [&](const VolumeToRead& volume) {
@@ -153,7 +139,7 @@ awaitable<std::vector<VolumeToRead>> locateChosen(Engine engine, std::vector<Vol
         volumes.push_back(std::move(volume));
         demandReplaceable(volumes.back(), volumes.front());
     }
-    refuseOverlap(volumes);
+    refuseOverlap(volumes, "Restore them one at a time.");
     co_return volumes;
 }
 

@@ -16,12 +16,14 @@ json parseShallow(const std::string& text, int maxDepth) {
     });
 }
 
+std::string compact(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
 std::uint64_t naturalNumber(const json& object, const char* member, std::uint64_t most) {
     const auto& value = object.at(member);
     const bool natural = value.is_number_unsigned() || (value.is_number_integer() && value.get<std::int64_t>() >= 0);
     if (!natural || value.get<std::uint64_t>() > most) {
-        const auto text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-        throw Error(fmt::format("\"{}\" must be a whole number from 0 to {}, but is {}.", member, most, text));
+        throw Error(
+            fmt::format("\"{}\" must be a whole number from 0 to {}, but is {}.", member, most, compact(value)));
     }
     return value.get<std::uint64_t>();
 }

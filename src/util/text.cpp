@@ -32,16 +32,24 @@ struct Character {
     std::optional<wchar_t> code; ///< nothing for a byte that is not UTF-8
 };
 
+bool isInside(wchar_t code, wchar_t first, wchar_t last) { return code >= first && code <= last; }
+
+/// The C library decodes more than Unicode has: codes beyond its end, and those that are never a character, which D-Bus
+/// and JSON libraries refuse.
+bool isCharacter(wchar_t code) {
+    return code <= 0x10ffff && (code & 0xfffe) != 0xfffe && !isInside(code, 0xd800, 0xdfff) &&
+           !isInside(code, 0xfdd0, 0xfdef);
+}
+
 /// The character that `text`, which is not empty, begins with. Needs Utf8Locale.
 Character firstCharacter(std::string_view text) {
     wchar_t code = 0;
     std::mbstate_t state{};
     const auto length = std::mbrtowc(&code, text.data(), text.size(), &state);
     if (length == static_cast<std::size_t>(-1) || length == static_cast<std::size_t>(-2)) return {1, std::nullopt};
+    if (!isCharacter(code)) return {1, std::nullopt};
     return {std::max<std::size_t>(length, 1), code};
 }
-
-bool isInside(wchar_t code, wchar_t first, wchar_t last) { return code >= first && code <= last; }
 
 bool isHarmful(wchar_t code) {
     return code < 0x20 || isInside(code, 0x7f, 0x9f)           // C0, DEL, C1

@@ -242,7 +242,7 @@ def test_exit_status_and_last_lines_are_told(remote):
 
 
 def test_binary_output_breaks_nothing(remote):
-    last = failed(remote, "head -c 3000000 /dev/urandom; printf '\\n\\033[2Jbell\\a \\377 end\\n'; exit 1")
+    last = failed(remote, "head -c 3000000 /dev/urandom; printf '\\n\\033[2Jbell\\a \\377 \\365\\200\\200\\200 end\\n'; exit 1")
     assert "exited with status 1" in last["Error"] and "\\x1b[2Jbell" in last["Error"], last["Error"]
     assert all(c == "\n" or ord(c) >= 32 for c in last["Error"])
 

@@ -33,6 +33,9 @@ TEST(Harmless, spellsOutWhatIsNotUtf8) {
                        "b"),
               "a\\xffb");
     EXPECT_EQ(harmless("cut \xe7\x95"), "cut \\xe7\\x95");
+    EXPECT_EQ(harmless("\xf5\x80\x80\x80"), "\\xf5\\x80\\x80\\x80"); // beyond the end of Unicode
+    EXPECT_EQ(harmless("\xed\xa0\x80"), "\\xed\\xa0\\x80");          // half a surrogate pair
+    EXPECT_EQ(harmless("\xef\xbf\xbe"), "\\xef\\xbf\\xbe");          // U+FFFE, which D-Bus libraries refuse
 }
 
 TEST(Harmless, spellsOutMarksThatReorderText) {
