@@ -6,7 +6,11 @@ import backups
 import holdfast
 import pytest
 import servers
+import zpools
+from test_docker import docker_job, engine, fill, listing, real  # noqa: F401
+from zpools import POOLS, dataset, destroy, pools, same_files, zfs, zfs_job  # noqa: F401
 
+ENGINE = "podman"
 TARGETS = pathlib.Path("/srv/tests/targets")
 
 
@@ -35,8 +39,7 @@ def test_there_and_back(served, repository, target):
     for deep in (False, True):
         last = backups.verify(remote, backup["Id"], path, deep=("b", deep)).wait()
         assert (last["State"], last["Error"]) == ("completed", ""), last
-    last = backups.restore(remote, backup["Id"], target, path).wait()
-    assert (last["State"], last["Error"]) == ("completed", ""), last
+    done(backups.restore(remote, backup["Id"], target, path))
     holdfast.sh("diff", "--recursive", "--no-dereference", repository / ".git", target / ".git")
 
 
@@ -55,3 +58,39 @@ def test_files_there_and_back(served, target):
         holdfast.sh("diff", "--recursive", source, target)
     finally:
         shutil.rmtree(source)
+
+
+def done(run):
+    last = run.wait()
+    assert (last["State"], last["Error"]) == ("completed", ""), last
+    return last
+
+
+@pytest.mark.skipif(not zpools.KERNEL and not pathlib.Path("/dev/fuse").exists(), reason="there is neither OpenZFS nor /dev/fuse here")
+def test_zfs_chain_there_and_back(served, dataset):  # noqa: F811
+    remote, path = served
+    job = zfs_job(remote, dataset, {"incremental": {"enabled": True}}, destinationPath=path)
+    done(holdfast.start(job))
+    (dataset.folder / "second").write_text("second")
+    newest = done(holdfast.start(job))
+    assert sorted(row["Depth"] for row in backups.listed(remote, path)) == [0, 1]
+    done(backups.restore(remote, newest["Id"], "copy/there-and-back", path))
+    try:
+        zfs("mount", "copy/there-and-back")
+        assert same_files(dataset.folder, POOLS / "copy/there-and-back")
+    finally:
+        destroy("copy/there-and-back")
+        (holdfast.STATE / "bases" / f"{job}.json").unlink()
+
+
+def test_volume_there_and_back(served, engine):  # noqa: F811
+    remote, path = served
+    volume = engine.volume()
+    fill(engine.folder(volume))
+    container = engine.run("-v", f"{volume}:/data")
+    before = listing(engine.folder(volume))
+    backup = done(holdfast.start(docker_job(remote, engine, {"containerName": container}, destinationPath=path)))
+    (engine.folder(volume) / "text").unlink()
+    done(backups.restore(remote, backup["Id"], "", path, intoVolumes=("b", True), force=("b", True),
+                         engineSocket=("s", str(engine.socket))))
+    assert listing(engine.folder(volume)) == before and engine.runs(container)
