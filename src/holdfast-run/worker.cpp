@@ -8,11 +8,11 @@
 #include "reporter.hpp"
 #include "restore.hpp"
 #include "settle.hpp"
-#include "util/error.hpp"
 #include "verify.hpp"
 
 #include "run/plan.hpp"
 #include "util/async.hpp"
+#include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
 

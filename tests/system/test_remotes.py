@@ -8,6 +8,7 @@ import pytest
 import servers
 import zpools
 from test_docker import docker_job, engine, fill, listing, real  # noqa: F401
+from test_script import script_job, write_script
 from zpools import POOLS, dataset, destroy, pools, same_files, zfs, zfs_job  # noqa: F401
 
 ENGINE = "podman"
@@ -29,16 +30,20 @@ def target():
     shutil.rmtree(TARGETS)
 
 
+def done(run):
+    last = run.wait()
+    assert (last["State"], last["Error"]) == ("completed", ""), last
+    return last
+
+
 def test_there_and_back(served, repository, target):
     remote, path = served
     holdfast.create_job(holdfast.flash_job("there-and-back", remote, repository, destinationPath=path))
-    backup = holdfast.start("there-and-back").wait()
-    assert (backup["State"], backup["Error"]) == ("completed", ""), backup
+    backup = done(holdfast.start("there-and-back"))
     [row] = backups.listed(remote, path)
     assert (row["Run"], row["Error"]) == (backup["Id"], "")
     for deep in (False, True):
-        last = backups.verify(remote, backup["Id"], path, deep=("b", deep)).wait()
-        assert (last["State"], last["Error"]) == ("completed", ""), last
+        done(backups.verify(remote, backup["Id"], path, deep=("b", deep)))
     done(backups.restore(remote, backup["Id"], target, path))
     holdfast.sh("diff", "--recursive", "--no-dereference", repository / ".git", target / ".git")
 
@@ -51,19 +56,19 @@ def test_files_there_and_back(served, target):
         (source / name).write_text(name * 1000)
     try:
         holdfast.create_job({"name": "files", "remoteName": remote.name, "destinationPath": path, "sourcePath": str(source), "layout": "versions"})
-        backup = holdfast.start("files").wait()
-        assert (backup["State"], backup["Error"]) == ("completed", ""), backup
-        last = backups.restore(remote, backup["Id"], target, path).wait()
-        assert (last["State"], last["Error"]) == ("completed", ""), last
+        backup = done(holdfast.start("files"))
+        done(backups.restore(remote, backup["Id"], target, path))
         holdfast.sh("diff", "--recursive", source, target)
     finally:
         shutil.rmtree(source)
 
 
-def done(run):
-    last = run.wait()
-    assert (last["State"], last["Error"]) == ("completed", ""), last
-    return last
+def test_script_there_and_back(served, target):
+    remote, path = served
+    script = write_script("mkdir $HOLDFAST_OUTPUT_DIR/sub; echo dump >$HOLDFAST_OUTPUT_DIR/sub/dump", path="/srv/tests/dump.sh")
+    backup = done(holdfast.start(script_job(remote, script, destinationPath=path)))
+    done(backups.restore(remote, backup["Id"], target, path))
+    assert [(str(f.relative_to(target)), f.read_text()) for f in target.rglob("*") if f.is_file()] == [("sub/dump", "dump\n")]
 
 
 @pytest.mark.skipif(not zpools.KERNEL and not pathlib.Path("/dev/fuse").exists(), reason="there is neither OpenZFS nor /dev/fuse here")
