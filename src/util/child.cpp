@@ -24,6 +24,7 @@
 #include <fmt/format.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 namespace holdfast {
@@ -142,9 +143,25 @@ struct Child::Tail {
     }
 };
 
-/// Boost's process object kills and reaps in its destructor what still runs.
+/// Boost's process object kills and reaps in its destructor what still runs. Its own async_wait is not used: Asio may
+/// tell of a descriptor what was true of a closed one whose place it took, and Boost then waits with the whole program.
 struct Child::Reaper {
+    explicit Reaper(process::basic_process<asio::any_io_executor> started)
+        : process(std::move(started)), pidfd(process.get_executor(), open(process.id())) {}
+
+    static int open(pid_t pid) {
+        const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); // glibc 2.36 declares its own for C only
+        if (fd < 0) throwErrno("watch a program that was started");
+        return fd;
+    }
+
+    bool reap() {
+        if (!ended && !process.running()) ended = ExitStatus(process.native_exit_code());
+        return ended.has_value();
+    }
+
     process::basic_process<asio::any_io_executor> process;
+    asio::posix::stream_descriptor pidfd; ///< readable when the program has ended
     std::optional<ExitStatus> ended{};
 };
 
@@ -164,7 +181,7 @@ Child::Child(asio::any_io_executor executor, const ChildSpec& spec) {
     auto started = launcher(executor, failed, process::filesystem::path(program.string()), arguments,
                             process::process_environment(environment), setup);
     if (failed) throw Error(fmt::format("Could not run {}: {}.", program.string(), failed.message()));
-    reaper_ = std::make_unique<Reaper>(Reaper{std::move(started)});
+    reaper_ = std::make_unique<Reaper>(std::move(started));
     asio::co_spawn(executor, Tail::follow(tail_), asio::detached);
 }
 
@@ -172,11 +189,10 @@ Child::Child(Child&&) noexcept = default;
 Child::~Child() = default;
 
 awaitable<ExitStatus> Child::wait() {
-    if (!reaper_->ended) {
-        co_await reaper_->process.async_wait(asio::use_awaitable);
-        reaper_->ended = ExitStatus(reaper_->process.native_exit_code());
-        tail_->takeWhatIsThere();
+    while (!reaper_->reap()) {
+        co_await reaper_->pidfd.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
     }
+    tail_->takeWhatIsThere();
     co_return *reaper_->ended;
 }
 

@@ -179,7 +179,7 @@ def test_restore_that_is_cut_off_leaves_what_was_there(remote, large, target, on
     target.mkdir()
     (target / "precious").write_text("precious")
     run = backups.restore(remote, backup.id, target, "copies", force=("b", True))
-    run.moves()
+    run.moves(2 << 20)
     end(run)
     assert run.wait()["Result"] == result
     assert names(TARGETS) == ["restored", "restored/precious"]

@@ -8,13 +8,19 @@
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
+#include <sys/eventfd.h>
 
 namespace holdfast {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace asio::experimental::awaitable_operators;
 
 ChildOutput runBash(const std::string& script, std::chrono::microseconds deadline = 20s, std::string input = {}) {
     ChildSpec spec;
@@ -50,6 +56,31 @@ TEST(Child, argumentsAreNotInterpreted) {
     ChildSpec spec;
     spec.argv = {"printf", "%s|", "$HOME", "a b", "%n", "*"};
     EXPECT_EQ(runCoroutine(runChild(spec, 20s)).out, "$HOME|a b|%n|*|");
+}
+
+/// Asio tells of several descriptors in turn. If who is told first closes the others, what takes their places is told
+/// in their stead.
+awaitable<bool> timersElapseBesideAChild() {
+    const auto executor = co_await asio::this_coro::executor;
+    std::vector<asio::posix::stream_descriptor> ready;
+    asio::posix::stream_descriptor told(executor, ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+    for (int i = 0; i < 8; ++i) ready.emplace_back(executor, ::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK));
+    for (auto& one : ready) one.async_wait(asio::posix::stream_descriptor::wait_read, asio::detached);
+    co_await told.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+    ready.clear();
+
+    ChildSpec spec;
+    spec.argv = {"sleep", "60"};
+    Child child(executor, spec);
+    const auto first = co_await (child.wait() || sleepFor(100ms));
+    co_await child.end(1s);
+    co_return first.index() == 1;
+}
+
+TEST(Child, waitsForNothingButItsOwnEnd) {
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_TRUE(runCoroutine(timersElapseBesideAChild()));
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
 }
 
 TEST(Child, isEndedAtItsDeadlineEvenIfItIgnoresTerm) {
