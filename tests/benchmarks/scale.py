@@ -101,14 +101,16 @@ def many_runs(document, count, clients):
     took = time.perf_counter() - began
     time.sleep(1)
     holdfast.deliver_signals()
-    runs = {run["Id"]: run["Result"] for run in
-            (holdfast.call(holdfast.ROOT, holdfast.MANAGER, "GetRun", "(sa{sv})", id, {}) for id in ids)}
-    print(f"{count} runs are queued in {queued:.1f} s and over after {took:.0f} s: {dict(collections.Counter(runs.values()))}; "
+    runs = [holdfast.Run(id).all() for id in ids]
+    results = collections.Counter(run["Result"] for run in runs)
+    print(f"{count} runs are queued in {queued:.1f} s and over after {took:.0f} s: {dict(results)}; "
           f"the service then holds {memory():.1f} MiB")
+    for error, number in collections.Counter(run["Error"] for run in runs if run["Error"]).items():
+        print(f"{number} of them: {error}")
     told = collections.Counter(count for watcher in watchers for count in (watcher.ends[id] for id in ids))
     lost, twice = told[0], sum(number for times, number in told.items() if times > 1)
     print(f"{clients} clients: {told[1]} ends told once, {lost} never, {twice} more than once")
-    return lost == 0 and twice == 0 and set(runs.values()) == {"done"}
+    return lost == 0 and twice == 0 and set(results) == {"done"}
 
 
 def main():
