@@ -44,7 +44,9 @@ awaitable<void> Settler::giveBack(std::string id, const Plan* plan, Report repor
 /// One cleanup unit, from start to end. Returns why it could not be had; empty if it ran, with whatever success.
 awaitable<std::string> Settler::cleanUp(std::string id, const Plan* plan) {
     try {
-        if (const auto pids = survivors("holdfast-run-" + id + ".service"); !pids.empty()) {
+        auto run = "holdfast-run-" + id + ".service";
+        const auto pids = co_await survivors(std::move(run));
+        if (!pids.empty()) {
             throw Error(fmt::format("processes of the run could not be ended: {}.", fmt::join(pids, ", ")));
         }
         const std::string unit = "holdfast-cleanup-" + id + ".service";

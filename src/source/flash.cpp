@@ -11,6 +11,8 @@
 #include "util/file.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
@@ -18,6 +20,23 @@
 namespace holdfast {
 
 namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr auto lockPatience = 10s;
+
+bool saysLocked(const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const RepositoryLocked&) {
+        return true;
+    } catch (...) {
+        return false;
+    }
+}
+
+} // namespace
 
 FlashSource::FlashSource(const Plan& plan, const Paths& paths, Ledger& ledger, fs::path varIni)
     : plan_(plan), paths_(paths), config_(std::get<FlashConfig>(plan.job.source)), ledger_(ledger),
@@ -67,7 +86,19 @@ awaitable<void> FlashSource::makeRepository() {
     madeHere_ = true;
 }
 
+/// Git's locks are short, and the one that is met may be that of a run of another job of the same repository.
 awaitable<void> FlashSource::commit() {
+    const auto patience = std::chrono::steady_clock::now() + lockPatience;
+    for (;;) {
+        auto attempt = caught(commitUnlessLocked());
+        const auto failure = co_await std::move(attempt);
+        if (!failure) co_return;
+        if (!saysLocked(failure) || std::chrono::steady_clock::now() > patience) std::rethrow_exception(failure);
+        co_await sleepFor(100ms);
+    }
+}
+
+awaitable<void> FlashSource::commitUnlessLocked() {
     FlashRepository repository;
     co_await background_.run(
         [&](const Stop& stop) { repository = openFlash(place_, config_.includeGitHistory, stop); });

@@ -30,6 +30,7 @@ class FlashSource : public Source {
     void refuseCacheInWorkTree() const;
     awaitable<void> makeRepository();
     awaitable<void> commit();
+    awaitable<void> commitUnlessLocked();
     awaitable<void> checkOut();
     awaitable<void> writeCacheFile();
     awaitable<void> runTar(const std::filesystem::path& to);

@@ -1,6 +1,7 @@
 #include "source/flash_repository.hpp"
 
 #include "source/background.hpp"
+#include "source/git_lock.hpp"
 #include "util/file.hpp"
 
 #include <cerrno>
@@ -158,11 +159,7 @@ void refuseUnfinished(const fs::path& gitFolder, git_repository* repository) {
 void refuseLocked(const fs::path& gitFolder, const std::vector<fs::path>& locks) {
     for (const auto& lock : locks) {
         std::error_code failed;
-        if (!fs::exists(fs::symlink_status(lock, failed))) continue;
-        throw Error(fmt::format(
-            "The repository {} is locked by another git process: {} is there. Wait for that process to end; if none "
-            "runs, remove the file.",
-            gitFolder.string(), lock.string()));
+        if (fs::exists(fs::symlink_status(lock, failed))) throw RepositoryLocked(gitFolder, lock);
     }
 }
 

@@ -1,7 +1,6 @@
 #include "source/git_lock.hpp"
 
 #include "source/scratch.hpp"
-#include "util/error.hpp"
 #include "util/fd.hpp"
 #include "util/file.hpp"
 
@@ -88,15 +87,19 @@ void removeUnfinishedObjects(const fs::path& gitFolder, USec since) {
 
 } // namespace
 
+RepositoryLocked::RepositoryLocked(const fs::path& gitFolder, const fs::path& lock)
+    : Error(
+          fmt::format("The repository {} is locked by another git process: {} is there. Wait for that process to end; "
+                      "if none runs, remove the file.",
+                      gitFolder.string(), lock.string())) {}
+
 /// The lock appears with its text, so that at no time it could be anybody's.
 IndexLock::IndexLock(const fs::path& gitFolder, const std::string& runId) : path_(indexLock(gitFolder)) {
     const fs::path beside = path_.string() + runSuffix(runId);
     writeBeside(beside, lockText(runId));
     if (moveIfFree(beside, path_)) return;
     ::unlink(beside.c_str());
-    throw Error(fmt::format("The repository {} is locked by another git process: {} is there. Wait for that process to "
-                            "end; if none runs, remove the file.",
-                            gitFolder.string(), path_.string()));
+    throw RepositoryLocked(gitFolder, path_);
 }
 
 IndexLock::~IndexLock() { ::unlink(path_.c_str()); }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "util/error.hpp"
 #include "util/time.hpp"
 
 #include <filesystem>
@@ -10,11 +11,17 @@
 
 namespace holdfast {
 
+/// Another git process, perhaps another run, has the repository locked.
+class RepositoryLocked : public Error {
+  public:
+    RepositoryLocked(const std::filesystem::path& gitFolder, const std::filesystem::path& lock);
+};
+
 /// Git's `index.lock`, held for the whole of a commit so that no git command changes the index meanwhile. It says which
 /// run made it, which is how a cleanup tells it from another program's. Gone when this goes.
 class IndexLock {
   public:
-    /// Throws `Error` if the repository is locked.
+    /// Throws RepositoryLocked.
     IndexLock(const std::filesystem::path& gitFolder, const std::string& runId);
     ~IndexLock();
     IndexLock(const IndexLock&) = delete;

@@ -238,7 +238,8 @@ awaitable<void> ScriptSource::judge(BusSystemd& systemd, UnitEnd end, ScriptUnit
     if (end.code == CLD_EXITED) exitCode_ = end.status;
     const auto explanation = explainScriptEnd(end, unit, config_);
     if (explanation.empty()) {
-        if (survivors(unit_).empty()) co_return;
+        const auto left = co_await survivors(unit_);
+        if (left.empty()) co_return;
         throw Error(fmt::format("{} left processes behind that cannot be ended.", nameOf(config_)));
     }
     co_await waitIfStopped(systemd);
@@ -282,7 +283,8 @@ awaitable<void> undoScriptUnit(nlohmann::json entry, std::string runId) {
     OwnBus bus(executor);
     co_await bus.systemd().stop(unit);
     co_await bus.systemd().untilGone(unit);
-    if (!survivors(unit).empty()) throw Error(fmt::format("Processes of {} do not end.", unit));
+    const auto left = co_await survivors(unit);
+    if (!left.empty()) throw Error(fmt::format("Processes of {} do not end.", unit));
 }
 
 } // namespace holdfast

@@ -95,17 +95,17 @@ awaitable<void> ZfsChain::check() {
 }
 
 /// A dataset that is younger than the base has no snapshot of it, and is sent whole. An older one should have it; what
-/// ZFS would send instead could not be received.
+/// ZFS would send instead could not be received. The age is told by transaction groups: times are whole seconds.
 awaitable<void> ZfsChain::checkBelow() {
     const auto has = co_await snapshotsOfRun(base_->snapshot, base_->run);
-    Words words{"get", "-r", "-H", "-p", "-o", "name,value", "creation", base_->snapshot.dataset};
+    Words words{"get", "-r", "-H", "-p", "-o", "name,value", "createtxg", base_->snapshot.dataset};
     auto doing = "list the datasets below " + base_->snapshot.dataset;
     const auto listing = co_await runZfs(std::move(words), std::move(doing));
     const auto lines = parseProperties(listing);
 
     const auto root = std::find_if(lines.begin(), lines.end(),
                                    [&](const PropertyLine& line) { return line.name == base_->snapshot.full(); });
-    const USec taken = root == lines.end() ? 0 : numberIn(root->value);
+    const std::uint64_t taken = root == lines.end() ? 0 : numberIn(root->value);
     for (const auto& line : lines) {
         const bool isDataset = line.name.find_first_of("@#") == line.name.npos;
         if (!isDataset || contains(has, line.name + "@" + base_->snapshot.name) || numberIn(line.value) > taken)

@@ -194,7 +194,7 @@ class Run:
             for pid in pathlib.Path(file).read_text().split():
                 try:
                     found[pathlib.Path(f"/proc/{pid}/comm").read_text().strip()] = int(pid)
-                except FileNotFoundError:
+                except (FileNotFoundError, ProcessLookupError):
                     pass
         return found
 

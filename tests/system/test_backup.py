@@ -3,6 +3,7 @@ import hashlib
 import json
 import pathlib
 import tarfile
+import time
 
 import holdfast
 import pytest
@@ -72,6 +73,24 @@ def test_nothing_changed_makes_no_commit(remote, repository, job):
     run_to_the_end(job)
     assert holdfast.git(repository, "rev-parse", "HEAD") == head
     assert len(remote.manifests()) == 2
+
+
+def test_lock_of_another_git_is_waited_for(repository, job):
+    lock = repository / ".git/index.lock"
+    lock.touch()
+    run = holdfast.start(job)
+    time.sleep(2)
+    assert run["State"] == "running" and run["Phase"] == "preprocessing", run.all()
+    lock.unlink()
+    assert run.wait()["State"] == "completed"
+
+
+def test_lock_that_stays_is_named(repository, job):
+    lock = repository / ".git/index.lock"
+    lock.touch()
+    last = holdfast.start(job).wait()
+    assert last["State"] == "failed" and f"{lock} is there" in last["Error"], last
+    assert lock.exists(), "it is not ours"
 
 
 @pytest.mark.parametrize("flash", [
