@@ -2,7 +2,7 @@
 
 #include "job/document.hpp"
 #include "util/file.hpp"
-#include "util/json.hpp"
+#include "util/text.hpp"
 
 #include <algorithm>
 #include <system_error>
@@ -29,9 +29,6 @@ std::string textOf(const nlohmann::json& document) {
     auto text = document.dump(2) + "\n";
     return text.size() <= maxDocumentSize ? text : document.dump();
 }
-
-/// What is shown goes over the bus, which takes nothing but UTF-8; a file's name may be any bytes.
-std::string asUtf8(const std::string& text) { return nlohmann::json::parse(compact(text)).get<std::string>(); }
 
 /// Throws what is wrong with the file.
 Job loadJob(const fs::path& path) {
@@ -75,7 +72,7 @@ void JobStore::reload() {
             jobs_.erase(name); // one by one, so that thousands are not held twice
             jobs.emplace(std::move(name), std::move(job));
         } catch (const std::exception& error) {
-            if (isThere(path)) broken.push_back({asUtf8(path.filename().string()), asUtf8(error.what())});
+            if (isThere(path)) broken.push_back({harmless(path.filename().string()), harmlessLines(error.what())});
         }
     }
     jobs_ = std::move(jobs);

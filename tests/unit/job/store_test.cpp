@@ -201,7 +201,7 @@ TEST_F(Store, FileNamesThatAreNotUtf8AreShownAsSuch) {
     put("a\xff.json", "{");
     store_.reload();
     ASSERT_EQ(store_.broken().size(), 1U);
-    EXPECT_EQ(store_.broken()[0].file, "a\xEF\xBF\xBD.json");
+    EXPECT_EQ(store_.broken()[0].file, "a\\xff.json");
     EXPECT_NO_THROW((void)json(store_.broken()[0].why).dump());
 }
 

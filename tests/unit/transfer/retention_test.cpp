@@ -1,3 +1,5 @@
+#include "zfs_backup.hpp"
+
 #include "transfer/orphans.hpp"
 #include "transfer/prune.hpp"
 
@@ -5,27 +7,6 @@
 
 namespace holdfast {
 namespace {
-
-std::string idOf(char digit) { return std::string(32, digit); }
-
-/// A ZFS stream of the run 111…, upon the one of the run `base`.
-Manifest stream(char run, char base = 0) {
-    Manifest m;
-    m.run = idOf(run);
-    m.job = "nightly";
-    m.host = "box";
-    m.source = "zfs";
-    m.startedAt = static_cast<USec>(run);
-    m.stream = Manifest::Stream{"zfs-send", "none", 1, "aa"};
-    m.objects = {{"nightly-20261123T030000Z-" + m.run.substr(0, 8) + ".zfs", 1, "aa"}};
-    m.sourceFields = {{"dataset", "tank"}, {"snapshot", "s"}, {"guid", std::string(1, run)}, {"baseGuid", ""}};
-    if (base == 0) return m;
-    m.sourceFields["baseGuid"] = std::string(1, base);
-    m.sourceFields["baseRun"] = idOf(base);
-    return m;
-}
-
-StoredBackup stored(const Manifest& m) { return readBackup(m.objects.front().name + manifestSuffix, serialize(m)); }
 
 const Owner owner{"nightly", "box"};
 
