@@ -186,6 +186,12 @@ class Run:
         eventually(lambda: unit(self.unit, "LoadState")["LoadState"] == "not-found", 10, f"{self.unit} gone")
         return last
 
+    def completes(self, timeout=60):
+        """As wait(), of a run that must succeed and have nothing to complain of."""
+        last = self.wait(timeout)
+        assert (last["State"], last["Result"], last["Error"]) == ("completed", "done", ""), last
+        return last
+
     def pids(self):
         """Processes in the unit's cgroup, by program name."""
         group = unit(self.unit, "ControlGroup")["ControlGroup"]
@@ -197,6 +203,11 @@ class Run:
                 except (FileNotFoundError, ProcessLookupError):
                     pass
         return found
+
+
+def run_to_the_end(job):
+    run = start(job)
+    return run, run.completes()
 
 
 # --- what a backup leaves, and what it must not --------------------------------------------------------------------------------

@@ -37,16 +37,9 @@ def is_whole_repository(restored, original):
     return True
 
 
-def run_to_the_end(job):
-    run = holdfast.start(job)
-    last = run.wait()
-    assert last["State"] == "completed", last
-    return run, last
-
-
 def test_what_is_restored_is_what_was_there(remote, repository, job, tmp_path):
     (repository / "new").write_text("not committed yet\n")
-    run, last = run_to_the_end(job)
+    run, last = holdfast.run_to_the_end(job)
     assert last["Result"] == "done" and last["Error"] == "" and last["Phase"] == "done"
     assert last["BytesDone"] == last["BytesTotal"] > 0 and not last["BytesTotalEstimated"]
     assert last["Metadata"]["gitCommitHash"] == holdfast.git(repository, "rev-parse", "HEAD")
@@ -56,7 +49,7 @@ def test_what_is_restored_is_what_was_there(remote, repository, job, tmp_path):
 
 
 def test_manifest_tells_what_the_backup_is(remote, repository, job):
-    run, last = run_to_the_end(job)
+    run, last = holdfast.run_to_the_end(job)
     [(name, manifest)] = remote.manifests().items()
     assert remote.objects() == [name]
     assert last["OutputPath"] == f"{remote.name}:{name}"
@@ -68,9 +61,9 @@ def test_manifest_tells_what_the_backup_is(remote, repository, job):
 
 
 def test_nothing_changed_makes_no_commit(remote, repository, job):
-    run_to_the_end(job)
+    holdfast.run_to_the_end(job)
     head = holdfast.git(repository, "rev-parse", "HEAD")
-    run_to_the_end(job)
+    holdfast.run_to_the_end(job)
     assert holdfast.git(repository, "rev-parse", "HEAD") == head
     assert len(remote.manifests()) == 2
 
@@ -105,7 +98,7 @@ def test_every_way_of_streaming_gives_the_same(remote, repository, flash, tmp_pa
     document = holdfast.flash_job("ways", remote, repository)
     document["preprocessConfig"]["flash"] |= flash
     holdfast.create_job(document)
-    run, _ = run_to_the_end("ways")
+    run, _ = holdfast.run_to_the_end("ways")
     assert is_whole_repository(fetch(remote, run, tmp_path), repository)
     if "localCachePath" in flash:
         cached = pathlib.Path(flash["localCachePath"])
@@ -117,7 +110,7 @@ def test_without_history_the_committed_tree_is_backed_up(remote, repository, tmp
     document = holdfast.flash_job("tree", remote, repository)
     document["preprocessConfig"]["flash"]["includeGitHistory"] = False
     holdfast.create_job(document)
-    run, _ = run_to_the_end("tree")
+    run, _ = holdfast.run_to_the_end("tree")
     restored = fetch(remote, run, tmp_path)
     assert not list(restored.rglob(".git"))
     [tree] = [restored] if (restored / "log").exists() else [f for f in restored.iterdir() if (f / "log").exists()]
@@ -129,7 +122,7 @@ def test_folder_without_a_repository_gets_one(remote, tmp_path, repository):
     bare.mkdir()
     (bare / "go").write_text("#!/bin/bash\n")
     holdfast.create_job(holdfast.flash_job("fresh", remote, bare))
-    run, _ = run_to_the_end("fresh")
+    run, _ = holdfast.run_to_the_end("fresh")
     assert is_whole_repository(fetch(remote, run, tmp_path), bare)
     holdfast.sh("rm", "-r", bare)
 
@@ -142,7 +135,7 @@ def test_private_keys_of_a_flash_drive_stay_at_home(remote, tmp_path, repository
     (boot / "config/shadow").write_text("root:$6$secret\n")
     (boot / "config/wireguard/wg0.conf").write_text("[Interface]\nPrivateKey=c2VjcmV0LWtleQ==\nAddress=10.0.0.1\n")
     holdfast.create_job(holdfast.flash_job("boot", remote, boot))
-    run, _ = run_to_the_end("boot")
+    run, _ = holdfast.run_to_the_end("boot")
     restored = fetch(remote, run, tmp_path)
     holdfast.git(restored, "fsck", "--strict")
     everything = holdfast.git(restored, "log", "--all", "--patch", "--text")
@@ -183,7 +176,7 @@ def test_progress_is_seen_on_the_bus_and_in_systemctl(remote):
 
 
 def test_history_outlives_the_daemon(job):
-    run, last = run_to_the_end(job)
+    run, last = holdfast.run_to_the_end(job)
     holdfast.sh("systemctl", "restart", "holdfast.service")
     after = run.all()
     for name in ("State", "Result", "Job", "OutputPath", "BytesDone", "StartedAt", "FinishedAt", "Attempt", "Metadata"):

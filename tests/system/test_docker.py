@@ -115,12 +115,6 @@ def docker_job(remote, engine, config, **changes):
     return name
 
 
-def completed(run):
-    last = run.wait()
-    assert (last["State"], last["Result"], last["Error"]) == ("completed", "done", ""), last
-    return last
-
-
 def unpack(remote, run, tmp_path):
     """Fetches the run's object, checks it against its manifest, and unpacks it. Returns the manifest and the folder of volumes."""
     name = run["OutputPath"].split("/")[-1]
@@ -174,7 +168,7 @@ def test_what_is_unpacked_is_what_was_there(engine, remote, tmp_path):
     before = {volume: listing(engine.folder(volume)) for volume in (one, two)}
     config = {"containerName": container, "volumeName": [two]}
     run = holdfast.start(docker_job(remote, engine, config))
-    last = completed(run)
+    last = run.completes()
     assert engine.runs(container)
 
     manifest, folder = unpack(remote, run, tmp_path)
@@ -199,7 +193,7 @@ def test_estimate_is_near(engine, remote):
     run = busy.start_and_read()
     now = run.all()
     assert now["BytesTotalEstimated"], now
-    last = completed(run)
+    last = run.completes()
     assert 0.98 < now["BytesTotal"] / last["BytesDone"] < 1.05, (now, last)
 
 
@@ -208,7 +202,7 @@ def test_containers_stop_in_order_and_start_in_the_opposite_one(engine, between,
     names = [engine.run("-v", f"{volume}:/data") for volume in volumes]
     names = [names[1], names[0], names[2]]
     run = holdfast.start(docker_job(remote, between, {"containerName": names}))
-    completed(run)
+    run.completes()
     ids = {engine.inspect(name)["Id"]: name for name in names}
     paths = [request.split(" ")[1].split("/") for request in between.asked("POST")]
     asked = [(verb, ids[container]) for _, _, container, verb in paths]
@@ -227,7 +221,7 @@ def test_whatever_writes_to_a_volume_is_stopped_and_what_only_reads_is_not(engin
     run = holdfast.start(docker_job(remote, engine, {"volumeName": volume}, limits={"bandwidth": "2M"}))
     run.moves(1 << 20)
     assert [engine.runs(name) for name in (*writers, reader, stranger)] == [False, False, True, True]
-    completed(run)
+    run.completes()
     assert runs_again(engine, *writers)
     assert before == {name: engine.state(name)["StartedAt"] for name in (reader, stranger)}
 
@@ -237,7 +231,7 @@ def test_container_that_does_not_run_is_not_started(engine, between, remote):
     idle, running = engine.run("-v", f"{volume}:/data"), engine.run("-v", f"{volume}:/data")
     engine("stop", "-t", "1", idle)
     run = holdfast.start(docker_job(remote, between, {"containerName": [idle, running]}))
-    completed(run)
+    run.completes()
     assert not engine.runs(idle) and engine.runs(running)
     assert len(between.asked("/start")) == 1
     assert {c["name"]: c["ran"] for m in remote.manifests().values() for c in m["docker"]["containers"]} == {idle: False, running: True}
@@ -250,13 +244,13 @@ def test_containers_run_again_before_the_upload_is_verified(engine, remote):
         run.reaches(Phase="verifying")
         assert engine.runs(busy.container)
         faults.let_go()
-        completed(run)
+        run.completes()
 
 
 def test_container_with_a_restart_policy(engine, remote):
     busy = Busy(engine, remote, options=["--restart=always"], megabytes=4)
     run = busy.start_and_read()
-    completed(run)
+    run.completes()
     assert engine.runs(busy.container) and engine.state(busy.container)["StartedAt"] > busy.began
 
 
@@ -265,7 +259,7 @@ def test_paused_container_stays_paused(engine, remote):
     fill(engine.folder(volume))
     container = engine.run("-v", f"{volume}:/data")
     engine("pause", container)
-    completed(holdfast.start(docker_job(remote, engine, {"containerName": container})))
+    holdfast.start(docker_job(remote, engine, {"containerName": container})).completes()
     assert engine.state(container)["Paused"]
     engine("unpause", container)
 
@@ -274,7 +268,7 @@ def test_container_that_ignores_the_signal_is_killed_and_that_is_said(engine, re
     volume = engine.volume()
     fill(engine.folder(volume))
     container = engine.run("--stop-timeout=1", "-v", f"{volume}:/data", script=STUBBORN)
-    last = completed(holdfast.start(docker_job(remote, engine, {"containerName": container})))
+    last = holdfast.start(docker_job(remote, engine, {"containerName": container})).completes()
     assert f"Did not end in time and was killed: {container}." in last["Metadata"]["message"]
     assert runs_again(engine, container)
 
@@ -286,7 +280,7 @@ def test_volume_that_is_a_folder_of_this_machine(engine, remote, tmp_path):
     volume = engine.volume("--opt=type=none", "--opt=o=bind", f"--opt=device={source}")
     before = listing(source)
     run = holdfast.start(docker_job(remote, engine, {"volumeName": volume}))
-    completed(run)
+    run.completes()
     _, folder = unpack(remote, run, tmp_path)
     assert listing(folder / volume) == before
 
@@ -379,7 +373,7 @@ def test_container_that_is_removed_meanwhile(engine, remote):
     busy = Busy(engine, remote)
     run = busy.start_and_read()
     engine("rm", "--force", busy.container)
-    last = completed(run)
+    last = run.completes()
     assert f"Removed by somebody meanwhile, so not started again: {busy.container}." in last["Metadata"]["message"]
 
 
@@ -440,7 +434,7 @@ def test_engine_that_is_killed_while_the_volumes_are_read(engine, remote, tmp_pa
     before = listing(engine.folder(busy.volume))
     run = busy.start_and_read()
     engine.kill()
-    completed(run)
+    run.completes()
     assert runs_again(engine, busy.container)
     _, folder = unpack(remote, run, tmp_path)
     assert listing(folder / busy.volume) == before

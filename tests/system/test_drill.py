@@ -51,15 +51,9 @@ def nothing_left():
     return True
 
 
-def done(job):
-    last = holdfast.start(job).wait()
-    assert last["Result"] == "done", last
-    return last
-
-
 def proven(job):
     """Backs up and drills; returns the drill's last properties."""
-    backup = done(job)
+    backup = holdfast.start(job).completes()
     return proves(drill(job), backup)
 
 
@@ -79,7 +73,7 @@ def mirror(remote, tmp_path):
 # --- what comes back -------------------------------------------------------------------------------------------------------
 
 def test_git_repository_is_proven(remote, job):
-    backup = done(job)
+    backup = holdfast.start(job).completes()
     before = remote.files()
     assert of(job)["LastProvenAt"] == 0
     last = proves(drill(job), backup)
@@ -88,7 +82,7 @@ def test_git_repository_is_proven(remote, job):
 
 
 def test_plain_files_are_proven(remote, mirror):
-    backup = done(mirror)
+    backup = holdfast.start(mirror).completes()
     manifest = remote.manifests()["backups/mirrored.mirror"]
     last = proves(drill(mirror), backup)
     assert last["Metadata"]["filesRestored"] == manifest["copy"]["files"] == 4
@@ -98,7 +92,7 @@ def test_plain_files_are_proven(remote, mirror):
 @pytest.mark.skipif(not zpools.KERNEL and not os.path.exists("/dev/fuse"), reason="there is neither OpenZFS nor /dev/fuse here")
 def test_dataset_is_proven(remote, pools, dataset):
     job = zfs_job(remote, dataset)
-    _, backup = zpools.run_to_the_end(job)
+    _, backup = holdfast.run_to_the_end(job)
     before = zfs("list", "-H", "-o", "name", "-t", "all")
     last = proves(drill(job), backup)
     guid = remote.manifests()[f"backups/{backup['OutputPath'].split('/')[-1]}"]["zfs"]["guid"]
@@ -106,9 +100,9 @@ def test_dataset_is_proven(remote, pools, dataset):
 
 
 def test_newest_backup_is_drilled(remote, repository, job):
-    done(job)
+    holdfast.start(job).completes()
     sh("touch", repository / "another")
-    second = done(job)
+    second = holdfast.start(job).completes()
     proves(drill(job), second)
 
 
@@ -116,12 +110,12 @@ def test_proof_outlives_the_daemon_and_a_newer_backup(job):
     last = proven(job)
     holdfast.sh("systemctl", "restart", "holdfast.service")
     assert of(job)["LastProvenAt"] == last["FinishedAt"] and of(job)["LastDrillResult"] == "done"
-    done(job)
+    holdfast.start(job).completes()
     assert of(job)["LastProvenAt"] == last["FinishedAt"]
 
 
 def test_deep_verification_proves_too_and_a_shallow_look_does_not(remote, job):
-    first, second = done(job), done(job)
+    first, second = holdfast.start(job).completes(), holdfast.start(job).completes()
     for run in (backups.verify(remote, job=("s", job)), drill(job, deep=("b", False)), backups.verify(remote, first["Id"], deep=("b", True))):
         last = run.wait()
         assert last["Result"] == "done" and not last["Metadata"].get("provesNewest"), last
@@ -142,7 +136,7 @@ def test_backups_elsewhere_prove_nothing_of_this_job(job):
 
 def test_corrupted_object_is_named_and_the_proof_stays_what_it_was(remote, job):
     at = proven(job)["FinishedAt"]
-    done(job)
+    holdfast.start(job).completes()
     newest = sorted(remote.objects())[-1]
     backups.flip_a_bit(remote, newest)
     last = fails(drill(job), newest, "SHA-256")
@@ -152,7 +146,7 @@ def test_corrupted_object_is_named_and_the_proof_stays_what_it_was(remote, job):
 
 
 def test_changed_file_of_a_mirror_is_named(remote, mirror):
-    done(mirror)
+    holdfast.start(mirror).completes()
     # (of a mirror on a disk there are no hashes, as each run would have to read all of it)
     backups.truncate(remote, "backups/sub/random")
     fails(drill(mirror), "1 of 4 files", "sub/random")
@@ -162,7 +156,7 @@ def test_changed_file_of_a_mirror_is_named(remote, mirror):
 def test_repository_that_was_broken_before_it_was_backed_up_is_found(remote, repository, job):
     """The hashes of the backup are right: only git sees it."""
     blob = holdfast.git(repository, "rev-parse", "HEAD:file-0")
-    done(job)
+    holdfast.start(job).completes()
     name = remote.objects()[0]
     unpacked = remote.folder / "unpacked"
     unpacked.mkdir()
@@ -175,8 +169,8 @@ def test_repository_that_was_broken_before_it_was_backed_up_is_found(remote, rep
 
 
 def test_newest_manifest_that_cannot_be_read_fails_the_drill(remote, job):
-    done(job)
-    done(job)
+    holdfast.start(job).completes()
+    holdfast.start(job).completes()
     newest = sorted((remote.folder / "backups").glob("*.manifest.json"))[-1]
     newest.write_text("{")
     fails(drill(job), newest.name)
@@ -184,13 +178,13 @@ def test_newest_manifest_that_cannot_be_read_fails_the_drill(remote, job):
 
 def test_backup_larger_than_allowed_is_not_fetched(remote, repository):
     holdfast.create_job(holdfast.flash_job("large", remote, repository, drill={"maxSize": "10K"}))
-    done("large")
+    holdfast.start("large").completes()
     last = fails(drill("large"), "drill.maxSize", "10.0 KiB")
     assert last["BytesDone"] == 0
 
 
 def test_backup_larger_than_the_room_is_not_fetched(remote, job):
-    done(job)
+    holdfast.start(job).completes()
     with faults.mounted(CACHE, "size=128k"):
         last = drill(job).wait()
         assert last["Result"] == "failed" and str(CACHE) in last["Error"] and "free" in last["Error"], last
@@ -202,7 +196,7 @@ def test_backup_larger_than_the_room_is_not_fetched(remote, job):
 def slow_drill(remote):
     repository = holdfast.make_repository("/srv/tests/slow-drill", commits=2, kilobytes=4096)
     holdfast.create_job(holdfast.flash_job("slow-drill", remote, repository))
-    done("slow-drill")
+    holdfast.start("slow-drill").completes()
     sh("rm", "-r", repository)
 
 
@@ -230,7 +224,7 @@ def test_drill_can_be_cancelled(remote, request):
 @pytest.mark.skipif(not zpools.KERNEL and not os.path.exists("/dev/fuse"), reason="there is neither OpenZFS nor /dev/fuse here")
 def test_dataset_goes_when_the_worker_is_killed(remote, pools, dataset):
     job = zfs_job(remote, dataset)
-    zpools.run_to_the_end(job)
+    holdfast.run_to_the_end(job)
     before = zfs("list", "-H", "-o", "name", "-t", "all")
     with zpools.zfs_held("get -H -p -o value guid tank/holdfast-drill"):
         run = drill(job)
@@ -246,7 +240,7 @@ def test_dataset_goes_when_the_worker_is_killed(remote, pools, dataset):
 def test_who_may_start_a_job_may_drill_it(remote, repository):
     for name in ("shared-one", "private-one"):
         holdfast.create_job(holdfast.flash_job(name, remote, repository))
-    done("shared-one")
+    holdfast.start("shared-one").completes()
     error, output = holdfast.call_as("alice", holdfast.ROOT, holdfast.MANAGER, "Drill", "shared-one", "{}")
     assert error is None, output
     assert holdfast.Run(output.split("'")[1]).wait()["Result"] == "done"
@@ -273,7 +267,7 @@ def test_timer_comes_and_goes_with_the_job(remote, repository):
 
 def test_timer_starts_a_drill(remote, repository):
     holdfast.create_job(holdfast.flash_job("timed", remote, repository))
-    done("timed")
+    holdfast.start("timed").completes()
     soon = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + 3))
     holdfast.call(holdfast.jobs()["timed"], holdfast.JOB, "Update", "(sa{sv})", json.dumps({"drill": {"schedule": soon}}), {})
     eventually(lambda: of("timed")["LastProvenAt"] > 0, 40, "a drill by the timer")
@@ -294,7 +288,7 @@ def status(**options):
 
 def test_status_tells_what_is_proven_and_what_is_not(remote, repository, job):
     assert "no backup yet" not in status()[job], "it has no schedule"
-    done(job)
+    holdfast.start(job).completes()
     assert "drill" not in status()[job]
     sh("holdfastctl", "drill", job, "--follow")
     at = eventually(lambda: of(job)["LastProvenAt"], 5)

@@ -19,12 +19,6 @@ def keeping(remote, repository, **rules):
     return "kept"
 
 
-def run_to_the_end(job):
-    last = holdfast.start(job).wait()
-    assert (last["State"], last["Error"]) == ("completed", ""), last
-    return last
-
-
 def runs_at(remote):
     """Ids of the runs whose backups are there, each with its object."""
     found = remote.manifests()
@@ -54,7 +48,7 @@ def as_if_made(remote, last, stamp, **fields):
 
 def test_last_backups_stay(remote, repository):
     job = keeping(remote, repository, last=2)
-    first, second, third = (run_to_the_end(job) for _ in range(3))
+    first, second, third = (holdfast.start(job).completes() for _ in range(3))
     assert runs_at(remote) == {second["Id"], third["Id"]}
     assert third["Metadata"]["pruned"] == [f"{name_of(first)}.manifest.json"]
     assert second["Metadata"]["pruned"] == []
@@ -62,21 +56,21 @@ def test_last_backups_stay(remote, repository):
 
 def test_versions_go_with_their_folders(remote, tree):  # noqa: F811
     job = plain_job("documents", remote, layout="versions", keep={"last": 1})
-    old, new = run_to_the_end(job), run_to_the_end(job)
+    old, new = holdfast.start(job).completes(), holdfast.start(job).completes()
     assert {path.name for path in (remote.folder / "copies").iterdir()} == {
         name_of(new), f"{name_of(new)}.files.jsonl", f"{name_of(new)}.manifest.json"}, old
 
 
 def test_what_is_not_the_jobs_is_not_touched(remote, repository):
     job = keeping(remote, repository, last=1)
-    old = run_to_the_end(job)
+    old = holdfast.start(job).completes()
     folder = remote.folder / "backups"
     others = [as_if_made(remote, old, "20250101T000000Z", host="elsewhere", startedAt=1), "holiday.jpg", "kept-notes.txt",
               "kept-20250101T000000Z-0123abcd.tar", "kept-20250101T000000Z-1123abcd.tar.manifest.json"]
     for name in others[1:]:
         (folder / name).write_text("{")
     newer = as_if_made(remote, old, "20250102T000000Z", version=2, startedAt=2)
-    last = run_to_the_end(job)
+    last = holdfast.start(job).completes()
     assert last["Metadata"]["pruned"] == [f"{name_of(old)}.manifest.json"]
     there = {path.name for path in folder.iterdir()}
     assert there == {*others, f"{others[0]}.manifest.json", newer, f"{newer}.manifest.json", name_of(last), f"{name_of(last)}.manifest.json"}
@@ -84,27 +78,27 @@ def test_what_is_not_the_jobs_is_not_touched(remote, repository):
 
 def test_newest_that_was_read_back_stays(remote, repository):
     job = keeping(remote, repository, last=1)
-    first = run_to_the_end(job)
+    first = holdfast.start(job).completes()
     deep = backups.verify(remote, first["Id"], deep=("b", True)).wait()
     assert deep["Metadata"]["proves"] == first["Id"], deep
-    second, third = run_to_the_end(job), run_to_the_end(job)
+    second, third = holdfast.start(job).completes(), holdfast.start(job).completes()
     assert runs_at(remote) == {first["Id"], third["Id"]}, second
     [row] = [row for row in ctl_json("prune", job) if row["run"] == first["Id"]]
     assert row["keep"] and row["why"] == "newest proven"
     assert backups.verify(remote, third["Id"], deep=("b", True)).wait()["Result"] == "done"
-    fourth = run_to_the_end(job)
+    fourth = holdfast.start(job).completes()
     assert runs_at(remote) == {third["Id"], fourth["Id"]}
 
 
 def test_backup_is_none_the_worse_for_what_cannot_be_removed(remote, repository):
     job = keeping(remote, repository, last=1)
-    first = run_to_the_end(job)
+    first = holdfast.start(job).completes()
     with faults.replaced("rclone", '[[ " $* " != *" deletefile "* ]] || { echo "2026/01/01 00:00:00 ERROR : no, says the server" >&2; exit 1; }\n'
                                    'exec /usr/bin/rclone "$@"\n'):
-        second = run_to_the_end(job)
+        second = holdfast.start(job).completes()
     assert "no, says the server" in second["Metadata"]["pruneProblem"] and second["Metadata"]["pruned"] == []
     assert runs_at(remote) == {first["Id"], second["Id"]}
-    third = run_to_the_end(job)
+    third = holdfast.start(job).completes()
     assert runs_at(remote) == {third["Id"]} and len(third["Metadata"]["pruned"]) == 2
 
 
@@ -123,7 +117,7 @@ def test_chain_stays_whole_and_goes_whole(remote, dataset, chain):  # noqa: F811
     for path in (remote.folder / "backups").glob("*.manifest.json"):
         manifest = json.loads(path.read_text())
         path.write_text(json.dumps(manifest | {"startedAt": manifest["startedAt"] - 10**9}))
-    last = run_to_the_end(job)
+    last = holdfast.start(job).completes()
     assert runs_at(remote) == {last["Id"]}
     order = [next(m["run"] for m in manifests if f"-{m['run'][:8]}." in name) for name in last["Metadata"]["pruned"]]
     assert order == [second, first, full], "no increment is ever without its base"
@@ -133,7 +127,7 @@ def test_chain_stays_whole_and_goes_whole(remote, dataset, chain):  # noqa: F811
 
 def test_prune_says_what_goes_and_why_before_it_does_it(remote, repository):
     job = keeping(remote, repository, last=5)
-    last = run_to_the_end(job)
+    last = holdfast.start(job).completes()
     day = 86_400_000_000
     older = [as_if_made(remote, last, f"202501{n:02}T030000Z", startedAt=1735700400000000 + n * day) for n in (3, 2, 1)]
     holdfast.call(holdfast.jobs()[job], holdfast.JOB, "Update", "(sa{sv})", json.dumps({"keep": {"last": 1, "daily": 2, "yearly": 2}}), {})
@@ -172,7 +166,7 @@ def test_who_may_not_start_the_job_may_not_prune_it(remote, repository):
 def orphan(remote, repository):
     """The name of the object of a backup whose removal was killed once its manifest was gone."""
     job = keeping(remote, repository, last=1)
-    first = run_to_the_end(job)
+    first = holdfast.start(job).completes()
     with faults.rclone_held("deletefile", name_of(first) + " "):
         run = holdfast.start(job)
         holdfast.eventually(lambda: not (remote.folder / f"backups/{name_of(first)}.manifest.json").exists())
@@ -233,7 +227,7 @@ def test_upload_that_goes_on_is_not_touched(remote, repository):
 
 def test_upload_in_parts_that_was_never_finished_is_given_up(remote, repository):
     """No S3 server among the packages tells of such uploads, so rclone's answer is a stand-in's."""
-    last = run_to_the_end(keeping(remote, repository, last=5))
+    last = holdfast.start(keeping(remote, repository, last=5)).completes()
     stem = name_of(last).removesuffix(".tar")
     old = f"kept-20260101T000000Z-{stem[-8:]}"
     told = json.dumps({"bucket": [{"Key": f"backups/{old}.tar", "UploadId": "1"}, {"Key": "backups/holiday.tar", "UploadId": "2"},

@@ -7,7 +7,7 @@ import holdfast
 import pytest
 import servers
 import zpools
-from test_docker import completed, docker_job, engine, fill, listing, real  # noqa: F401
+from test_docker import docker_job, engine, fill, listing, real  # noqa: F401
 from test_script import script_job, write_script
 from zpools import POOLS, dataset, destroy, pools, same_files, zfs, zfs_job  # noqa: F401
 
@@ -33,12 +33,12 @@ def target():
 def test_there_and_back(served, repository, target):
     remote, path = served
     holdfast.create_job(holdfast.flash_job("there-and-back", remote, repository, destinationPath=path))
-    backup = completed(holdfast.start("there-and-back"))
+    backup = holdfast.start("there-and-back").completes()
     [row] = backups.listed(remote, path)
     assert (row["Run"], row["Error"]) == (backup["Id"], "")
     for deep in (False, True):
-        completed(backups.verify(remote, backup["Id"], path, deep=("b", deep)))
-    completed(backups.restore(remote, backup["Id"], target, path))
+        backups.verify(remote, backup["Id"], path, deep=("b", deep)).completes()
+    backups.restore(remote, backup["Id"], target, path).completes()
     holdfast.sh("diff", "--recursive", "--no-dereference", repository / ".git", target / ".git")
 
 
@@ -50,8 +50,8 @@ def test_files_there_and_back(served, target):
         (source / name).write_text(name * 1000)
     try:
         holdfast.create_job({"name": "files", "remoteName": remote.name, "destinationPath": path, "sourcePath": str(source), "layout": "versions"})
-        backup = completed(holdfast.start("files"))
-        completed(backups.restore(remote, backup["Id"], target, path))
+        backup = holdfast.start("files").completes()
+        backups.restore(remote, backup["Id"], target, path).completes()
         holdfast.sh("diff", "--recursive", source, target)
     finally:
         shutil.rmtree(source)
@@ -60,8 +60,8 @@ def test_files_there_and_back(served, target):
 def test_script_there_and_back(served, target):
     remote, path = served
     script = write_script("mkdir $HOLDFAST_OUTPUT_DIR/sub; echo dump >$HOLDFAST_OUTPUT_DIR/sub/dump", path="/srv/tests/dump.sh")
-    backup = completed(holdfast.start(script_job(remote, script, destinationPath=path)))
-    completed(backups.restore(remote, backup["Id"], target, path))
+    backup = holdfast.start(script_job(remote, script, destinationPath=path)).completes()
+    backups.restore(remote, backup["Id"], target, path).completes()
     assert [(str(f.relative_to(target)), f.read_text()) for f in target.rglob("*") if f.is_file()] == [("sub/dump", "dump\n")]
 
 
@@ -69,11 +69,11 @@ def test_script_there_and_back(served, target):
 def test_zfs_chain_there_and_back(served, dataset):  # noqa: F811
     remote, path = served
     job = zfs_job(remote, dataset, {"incremental": {"enabled": True}}, destinationPath=path)
-    completed(holdfast.start(job))
+    holdfast.start(job).completes()
     (dataset.folder / "second").write_text("second")
-    newest = completed(holdfast.start(job))
+    newest = holdfast.start(job).completes()
     assert sorted(row["Depth"] for row in backups.listed(remote, path)) == [0, 1]
-    completed(backups.restore(remote, newest["Id"], "copy/there-and-back", path))
+    backups.restore(remote, newest["Id"], "copy/there-and-back", path).completes()
     try:
         zfs("mount", "copy/there-and-back")
         assert same_files(dataset.folder, POOLS / "copy/there-and-back")
@@ -88,8 +88,8 @@ def test_volume_there_and_back(served, engine):  # noqa: F811
     fill(engine.folder(volume))
     container = engine.run("-v", f"{volume}:/data")
     before = listing(engine.folder(volume))
-    backup = completed(holdfast.start(docker_job(remote, engine, {"containerName": container}, destinationPath=path)))
+    backup = holdfast.start(docker_job(remote, engine, {"containerName": container}, destinationPath=path)).completes()
     (engine.folder(volume) / "text").unlink()
-    completed(backups.restore(remote, backup["Id"], "", path, intoVolumes=("b", True), force=("b", True),
-                              engineSocket=("s", str(engine.socket))))
+    backups.restore(remote, backup["Id"], "", path, intoVolumes=("b", True), force=("b", True),
+                    engineSocket=("s", str(engine.socket))).completes()
     assert listing(engine.folder(volume)) == before and engine.runs(container)

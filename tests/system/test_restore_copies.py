@@ -10,17 +10,11 @@ import faults
 import holdfast
 import pytest
 import servers
-from test_plain import large, make_tree, plain_job, run_to_the_end, same, tree  # noqa: F401
+from test_plain import large, make_tree, plain_job, same, tree  # noqa: F401
 from test_restore import TARGETS, fails, nothing_restored, one_megabyte_a_second, target  # noqa: F401
 from test_script import folder, script_job, write_script  # noqa: F401
 
 VERSIONS = {"layout": "versions"}
-
-
-def done(run):
-    last = run.wait()
-    assert (last["State"], last["Result"], last["Error"]) == ("completed", "done", ""), last
-    return last
 
 
 def names(root):
@@ -31,12 +25,12 @@ def names(root):
 
 def test_mirror_comes_back_without_what_the_source_no_longer_had(remote, tree, target):  # noqa: F811
     job = plain_job("mirrored", remote)
-    run_to_the_end(job)
+    holdfast.run_to_the_end(job)
     (tree / "file-0").unlink()
     (tree / "file-1").write_text("changed")
-    backup, _ = run_to_the_end(job)
+    backup, _ = holdfast.run_to_the_end(job)
     assert (remote.folder / "copies/file-0").exists(), "nothing is deleted at the destination"
-    last = done(backups.restore(remote, backup.id, target, "copies"))
+    last = backups.restore(remote, backup.id, target, "copies").completes()
     assert same(tree, target) and names(target) == ["file-1", "file-2"]
     assert last["Metadata"]["filesDone"] == last["Metadata"]["filesTotal"] == 2
 
@@ -46,14 +40,14 @@ def test_chosen_paths_come_back_and_no_other(remote, tree, target, layout):  # n
     for name in ("deep/er/one", "deep/er/two", "deeper", "with space/x", "[odd]*"):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text(name)
-    backup, _ = run_to_the_end(plain_job("chosen", remote, layout=layout))
-    done(backups.restore(remote, backup.id, target, "copies", paths=("as", ["deep", "with space/x", "[odd]*"])))
+    backup, _ = holdfast.run_to_the_end(plain_job("chosen", remote, layout=layout))
+    backups.restore(remote, backup.id, target, "copies", paths=("as", ["deep", "with space/x", "[odd]*"])).completes()
     assert names(target) == ["[odd]*", "deep", "deep/er", "deep/er/one", "deep/er/two", "with space", "with space/x"]
     assert all((target / name).read_bytes() == (tree / name).read_bytes() for name in names(target) if (target / name).is_file())
 
 
 def test_path_that_is_not_in_the_copy_is_named(remote, tree, target):  # noqa: F811
-    backup, _ = run_to_the_end(plain_job("named", remote, **VERSIONS))
+    backup, _ = holdfast.run_to_the_end(plain_job("named", remote, **VERSIONS))
     assert fails(backups.restore(remote, backup.id, target, "copies", paths=("as", ["file-0", "no/such"])), "There is no no/such")
     assert nothing_restored()
 
@@ -69,8 +63,8 @@ def test_links_and_metadata_come_back(remote, tree, target):  # noqa: F811
     victim.write_text("not of the backup")
     victim.chmod(0o640)
     (tree / "victim").symlink_to(victim)
-    backup, _ = run_to_the_end(plain_job("special", remote, rcloneOptions={"links": True, "metadata": True}, **VERSIONS))
-    done(backups.restore(remote, backup.id, target, "copies"))
+    backup, _ = holdfast.run_to_the_end(plain_job("special", remote, rcloneOptions={"links": True, "metadata": True}, **VERSIONS))
+    backups.restore(remote, backup.id, target, "copies").completes()
     assert os.readlink(target / "link") == "file-0" and os.readlink(target / "outside") == "/etc/hostname"
     owner = (target / "file-1").stat()
     assert (owner.st_uid, owner.st_gid) == (4711, 4712)
@@ -84,16 +78,16 @@ def test_links_and_metadata_come_back(remote, tree, target):  # noqa: F811
 
 def test_filters_hold_for_what_comes_back(remote, tree, target):  # noqa: F811
     (tree / "left.tmp").write_text("left out")
-    backup, _ = run_to_the_end(plain_job("filtered", remote, rcloneOptions={"exclude": ["*.tmp"]}, **VERSIONS))
-    done(backups.restore(remote, backup.id, target, "copies"))
+    backup, _ = holdfast.run_to_the_end(plain_job("filtered", remote, rcloneOptions={"exclude": ["*.tmp"]}, **VERSIONS))
+    backups.restore(remote, backup.id, target, "copies").completes()
     assert names(target) == ["file-0", "file-1", "file-2"]
 
 
 def test_output_of_a_script_comes_back(remote, target):  # noqa: F811
     body = "echo dump >$HOLDFAST_OUTPUT_DIR/dump; mkdir $HOLDFAST_OUTPUT_DIR/sub; seq 1000 >$HOLDFAST_OUTPUT_DIR/sub/numbers"
     backup = holdfast.start(script_job(remote, write_script(body)))
-    done(backup)
-    done(backups.restore(remote, backup.id, target))
+    backup.completes()
+    backups.restore(remote, backup.id, target).completes()
     assert names(target) == ["dump", "sub", "sub/numbers"] and (target / "dump").read_text() == "dump\n"
     assert (target / "sub/numbers").read_text().split() == [str(n) for n in range(1, 1001)]
 
@@ -104,15 +98,15 @@ def test_mirror_and_output_of_a_script_come_back_from_a_server(kind, tree, targe
         pytest.skip(f"{program} is not installed")
     with servers.served(kind) as (remote, path):
         job = plain_job("served", remote, destinationPath=f"{path}/mirror")
-        run_to_the_end(job)
+        holdfast.run_to_the_end(job)
         (tree / "file-0").unlink()
-        backup, _ = run_to_the_end(job)
-        done(backups.restore(remote, backup.id, target, f"{path}/mirror"))
+        backup, _ = holdfast.run_to_the_end(job)
+        backups.restore(remote, backup.id, target, f"{path}/mirror").completes()
         assert same(tree, target)
         shutil.rmtree(target)
         script = holdfast.start(script_job(remote, write_script("seq 1000 >$HOLDFAST_OUTPUT_DIR/numbers"), destinationPath=f"{path}/script"))
-        done(script)
-        done(backups.restore(remote, script.id, target, f"{path}/script"))
+        script.completes()
+        backups.restore(remote, script.id, target, f"{path}/script").completes()
         assert (target / "numbers").read_text().split() == [str(n) for n in range(1, 1001)]
 
 
@@ -133,7 +127,7 @@ DAMAGE = {
 @pytest.mark.parametrize("damage, words", DAMAGE.values(), ids=DAMAGE.keys())
 @pytest.mark.parametrize("force", [False, True], ids=["new", "over"])
 def test_damaged_copy_is_named_and_nothing_is_restored(remote, tree, target, damage, words, force):  # noqa: F811
-    backup, last = run_to_the_end(plain_job("damaged", remote, **VERSIONS))
+    backup, last = holdfast.run_to_the_end(plain_job("damaged", remote, **VERSIONS))
     damage(remote.folder / last["OutputPath"].split(":")[1])
     if force:
         target.mkdir()
@@ -143,18 +137,18 @@ def test_damaged_copy_is_named_and_nothing_is_restored(remote, tree, target, dam
 
 
 def test_what_is_whole_of_a_damaged_copy_comes_back_by_its_path(remote, tree, target):  # noqa: F811
-    backup, last = run_to_the_end(plain_job("partly", remote, **VERSIONS))
+    backup, last = holdfast.run_to_the_end(plain_job("partly", remote, **VERSIONS))
     lies = remote.folder / last["OutputPath"].split(":")[1]
     change(lies)
     (lies / "evil").write_text("evil")
-    done(backups.restore(remote, backup.id, target, "copies", paths=("as", ["file-0", "file-2"])))
+    backups.restore(remote, backup.id, target, "copies", paths=("as", ["file-0", "file-2"])).completes()
     assert names(target) == ["file-0", "file-2"]
 
 
 @pytest.mark.parametrize("damage, words", [(lambda f: f.write_bytes(f.read_bytes()[:-1] + b"x"), "is damaged"),
                                            (pathlib.Path.unlink, "missing")], ids=["changed", "missing"])
 def test_list_of_the_files_is_vouched_for(remote, tree, target, damage, words):  # noqa: F811
-    backup, _ = run_to_the_end(plain_job("listed", remote, **VERSIONS))
+    backup, _ = holdfast.run_to_the_end(plain_job("listed", remote, **VERSIONS))
     [listed] = (remote.folder / "copies").glob("*.files.jsonl")
     damage(listed)
     assert fails(backups.restore(remote, backup.id, target, "copies"), words, listed.name)
@@ -164,7 +158,7 @@ def test_list_of_the_files_is_vouched_for(remote, tree, target, damage, words): 
 # --- no room, and what dies ---------------------------------------------------------------------------------------------------------------
 
 def test_target_that_fills_up(remote, large, target):  # noqa: F811
-    backup, _ = run_to_the_end(plain_job("large", remote, **VERSIONS))
+    backup, _ = holdfast.run_to_the_end(plain_job("large", remote, **VERSIONS))
     with faults.mounted(TARGETS, "size=5M"):
         assert fails(backups.restore(remote, backup.id, target, "copies"), "file too big for remaining disk space")
         assert nothing_restored()
@@ -175,7 +169,7 @@ def test_restore_that_is_cut_off_leaves_what_was_there(remote, large, target, on
     document = {"name": "cut", "remoteName": remote.name, "destinationPath": "copies", "sourcePath": str(large)} | VERSIONS
     holdfast.create_job(document)
     backup = holdfast.start("cut")
-    done(backup)
+    backup.completes()
     target.mkdir()
     (target / "precious").write_text("precious")
     run = backups.restore(remote, backup.id, target, "copies", force=("b", True))

@@ -10,7 +10,7 @@ import backups
 import faults
 import holdfast
 import pytest
-from test_docker import Busy, between, completed, docker_job, engine, fill, listing, real, runs_again  # noqa: F401
+from test_docker import Busy, between, docker_job, engine, fill, listing, real, runs_again  # noqa: F401
 from test_restore import fails, one_megabyte_a_second  # noqa: F401
 
 ENGINE = "podman"
@@ -47,7 +47,7 @@ class Spoiled:
         self.container = engine.run("-v", f"{self.volume}:/data")
         self.good = listing(self.folder)   # Podman gives a new volume's folder to the container's user
         self.backup = holdfast.start(docker_job(remote, engine, {"containerName": self.container}))
-        completed(self.backup)
+        self.backup.completes()
         (self.folder / "text").unlink()
         (self.folder / "new").write_text("new")
         self.bad = listing(self.folder)
@@ -62,13 +62,13 @@ def test_everything_comes_back(engine, remote):  # noqa: F811
     stranger = engine.run("-v", f"{engine.volume()}:/data")
     before = {volume: listing(engine.folder(volume)) for volume in (one, two)}
     backup = holdfast.start(docker_job(remote, engine, {"containerName": user}))
-    completed(backup)
+    backup.completes()
     (engine.folder(one) / "text").write_text("changed")
     (engine.folder(two) / "sub/random").unlink()
     spoiled = {volume: listing(engine.folder(volume)) for volume in (one, two)}
     began = {name: engine.state(name)["StartedAt"] for name in (user, reader, stranger)}
 
-    last = completed(into_volumes(remote, backup.id, engine, **force()))
+    last = into_volumes(remote, backup.id, engine, **force()).completes()
     for volume in (one, two):
         assert listing(engine.folder(volume)) == before[volume]
         aside = engine.folder(volume).parent / f"_data.before-{last['Id'][:8]}"
@@ -88,9 +88,9 @@ def test_one_volume_into_another(engine, remote):  # noqa: F811
     container, user = engine.run("-v", f"{copied}:/data"), engine.run("-v", f"{empty}:/data")
     before, untouched = listing(engine.folder(copied)), listing(engine.folder(kept))
     backup = holdfast.start(docker_job(remote, engine, {"volumeName": [kept, copied]}))
-    completed(backup)
+    backup.completes()
     began = engine.state(container)["StartedAt"]
-    last = completed(into_volumes(remote, backup.id, engine, f"{copied}:{empty}"))
+    last = into_volumes(remote, backup.id, engine, f"{copied}:{empty}").completes()
     assert listing(engine.folder(empty)) == before == listing(engine.folder(copied))
     assert listing(engine.folder(kept)) == untouched
     assert beside(engine, empty) == ["_data"], "an empty folder is not kept"
@@ -114,8 +114,8 @@ def test_containers_stop_as_in_the_backup_and_start_in_the_opposite_order(engine
     names = [engine.run("-v", f"{volume}:/data") for _ in range(3)]
     names = [names[1], names[0], names[2]]
     backup = holdfast.start(docker_job(remote, engine, {"containerName": names}))
-    completed(backup)
-    completed(into_volumes(remote, backup.id, between, **force()))
+    backup.completes()
+    into_volumes(remote, backup.id, between, **force()).completes()
     ids = {engine.inspect(name)["Id"]: name for name in names}
     paths = [request.split(" ")[1].split("/") for request in between.asked("POST")]
     assert [(verb, ids[container]) for _, _, container, verb in paths] == (
@@ -128,7 +128,7 @@ def test_containers_run_while_the_backup_is_fetched(engine, remote, one_megabyte
     run.moves(2 << 20)
     assert engine.runs(spoiled.container) and listing(spoiled.folder) == spoiled.bad
     assert engine.state(spoiled.container)["StartedAt"] == spoiled.began
-    completed(run)
+    run.completes()
     assert listing(spoiled.folder) == spoiled.good and engine.runs(spoiled.container)
 
 
@@ -140,14 +140,14 @@ def test_device_files_come_back(engine, remote):  # noqa: F811
     except PermissionError:
         pytest.skip("no device files can be made here")
     backup = holdfast.start(docker_job(remote, engine, {"volumeName": volume}))
-    completed(backup)
-    completed(into_volumes(remote, backup.id, engine, f"{volume}:{other}"))
+    backup.completes()
+    into_volumes(remote, backup.id, engine, f"{volume}:{other}").completes()
     assert (engine.folder(other) / "device").stat().st_rdev == os.makedev(1, 3)
 
 
 def test_restored_to_a_folder_nothing_is_lost_either(engine, remote, spoiled, tmp_path):  # noqa: F811
     target = tmp_path / "restored"
-    completed(backups.restore(remote, spoiled.backup.id, target))
+    backups.restore(remote, spoiled.backup.id, target).completes()
     assert listing(target / "volumes" / spoiled.volume) == spoiled.good
 
 

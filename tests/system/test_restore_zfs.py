@@ -10,7 +10,7 @@ import backups
 import faults
 import holdfast
 import pytest
-from test_zfs import POOLS, Dataset, dataset, destroy, pools, run_to_the_end, same_files, zfs, zfs_job  # noqa: F401
+from test_zfs import POOLS, Dataset, dataset, destroy, pools, same_files, zfs, zfs_job  # noqa: F401
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/dev/fuse"), reason="there is no /dev/fuse here")
 
@@ -72,7 +72,7 @@ def add_increment(remote, dataset, base, tag):
 def chain(remote, dataset):  # noqa: F811
     """A full backup and two increments; the dataset still has all of their snapshots."""
     job = zfs_job(remote, dataset)
-    run, last = run_to_the_end(job)
+    run, last = holdfast.run_to_the_end(job)
     [full] = remote.manifests().values()
     # The run has destroyed its snapshot: receive it back, and go on from there.
     name = last["OutputPath"].split(":")[1]
@@ -88,7 +88,7 @@ def chain(remote, dataset):  # noqa: F811
 
 @pytest.mark.parametrize("config", [{}, {"compressionLevel": 3}], ids=["plain", "zstd"])
 def test_restores_files_and_snapshot(remote, dataset, target, config):  # noqa: F811
-    run, _ = run_to_the_end(zfs_job(remote, dataset, config))
+    run, _ = holdfast.run_to_the_end(zfs_job(remote, dataset, config))
     last = backups.restore(remote, run.id, target).wait()
     assert (last["State"], last["Error"], last["Kind"]) == ("completed", "", "restore"), last
     [manifest] = remote.manifests().values()
@@ -102,7 +102,7 @@ def test_recursive_backup_comes_back_with_all_below(remote, target):
     zfs("create", f"{above.name}/below")
     (above.folder / "below/file").write_text("below")
     try:
-        run, _ = run_to_the_end(zfs_job(remote, above, {"recursive": True}))
+        run, _ = holdfast.run_to_the_end(zfs_job(remote, above, {"recursive": True}))
         assert backups.restore(remote, run.id, target).wait()["State"] == "completed"
         assert datasets() == {target, f"{target}/below"}
     finally:
@@ -160,7 +160,7 @@ def test_damage_in_a_chain_restores_nothing(remote, chain, target, damage, words
 
 
 def test_dataset_that_is_there_is_left_alone(remote, dataset, target):  # noqa: F811
-    run, _ = run_to_the_end(zfs_job(remote, dataset))
+    run, _ = holdfast.run_to_the_end(zfs_job(remote, dataset))
     zfs("create", target)
     assert fails(backups.restore(remote, run.id, target), f"There is a dataset {target} already")
     assert fails(backups.restore(remote, run.id, target, force=("b", True)), "is mounted")
@@ -168,7 +168,7 @@ def test_dataset_that_is_there_is_left_alone(remote, dataset, target):  # noqa: 
 
 
 def test_force_sets_the_dataset_aside(remote, dataset, target):  # noqa: F811
-    run, _ = run_to_the_end(zfs_job(remote, dataset))
+    run, _ = holdfast.run_to_the_end(zfs_job(remote, dataset))
     zfs("create", target)
     (POOLS / target / "precious").write_text("precious")
     zfs("unmount", target)
@@ -182,14 +182,14 @@ def test_force_sets_the_dataset_aside(remote, dataset, target):  # noqa: F811
 
 @pytest.mark.parametrize("where", ["/srv/folder", "copy", "copy/", "copy//x", "copy/x y", "-copy/x"])
 def test_target_that_is_no_dataset_is_refused(remote, dataset, where):  # noqa: F811
-    run, _ = run_to_the_end(zfs_job(remote, dataset))
+    run, _ = holdfast.run_to_the_end(zfs_job(remote, dataset))
     with pytest.raises(holdfast.BusError) as refused:
         backups.restore(remote, run.id, where)
     assert refused.value.name == "org.freedesktop.DBus.Error.InvalidArgs"
 
 
 def test_pool_that_is_not_there_is_named(remote, dataset):  # noqa: F811
-    run, _ = run_to_the_end(zfs_job(remote, dataset))
+    run, _ = holdfast.run_to_the_end(zfs_job(remote, dataset))
     assert fails(backups.restore(remote, run.id, "nowhere/restored"), "nowhere", "There is no such dataset")
 
 
@@ -197,7 +197,7 @@ def test_pool_that_is_not_there_is_named(remote, dataset):  # noqa: F811
 def slow_restore(remote, target):
     """A restore of 8 MiB at 1 MiB/s, under way."""
     large = Dataset(megabytes=8)
-    run, _ = run_to_the_end(zfs_job(remote, large))
+    run, _ = holdfast.run_to_the_end(zfs_job(remote, large))
     settings = holdfast.CONFIG / "holdfast.json"
     settings.write_text('{"maxTotalBandwidth": 1048576}')
     holdfast.call(holdfast.ROOT, holdfast.MANAGER, "Reload", "(a{sv})", {})

@@ -8,7 +8,7 @@ import faults
 import holdfast
 import pytest
 from zpools import (KERNEL, POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, fill, needed, nothing_there, pools,  # noqa: F401
-                    receive, run_to_the_end, same_files, start_and_hold, zfs, zfs_held, zfs_job)
+                    receive, same_files, start_and_hold, zfs, zfs_held, zfs_job)
 
 pytestmark = needed
 
@@ -19,7 +19,7 @@ pytestmark = needed
     {}, {"compressionLevel": 3}, {"streamDirect": False}, {"streamDirect": False, "compressionLevel": 1},
 ], ids=json.dumps)
 def test_what_is_received_is_what_was_there(remote, dataset, config, tmp_path):
-    run, last = run_to_the_end(zfs_job(remote, dataset, config))
+    run, last = holdfast.run_to_the_end(zfs_job(remote, dataset, config))
     assert dataset.untouched()
     manifest, target = receive(remote, run, tmp_path)
     assert same_files(dataset.folder, POOLS / target)
@@ -40,7 +40,7 @@ def test_recursive_backup_has_all_datasets_and_their_earlier_snapshots(remote, d
         zfs("create", f"{dataset.name}/{child}")
         fill(dataset.folder / child)
     (dataset.folder / "one/later").write_text("after the foreign snapshot\n")
-    run, _ = run_to_the_end(zfs_job(remote, dataset, {"recursive": True}))
+    run, _ = holdfast.run_to_the_end(zfs_job(remote, dataset, {"recursive": True}))
     assert dataset.untouched()
     manifest, target = receive(remote, run, tmp_path)
     assert manifest["zfs"]["recursive"] is True

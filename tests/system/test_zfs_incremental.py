@@ -7,7 +7,7 @@ import pathlib
 import faults
 import holdfast
 import pytest
-from zpools import (POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, needed, pools, receive, run_to_the_end,  # noqa: F401
+from zpools import (POOLS, SEND, SEND_ALL, Dataset, dataset, destroy, needed, pools, receive,  # noqa: F401
                     same_files, start_and_hold, zfs, zfs_held, zfs_job)
 
 pytestmark = needed
@@ -63,7 +63,7 @@ def set_zfs(job, **changes):
 
 def backed_up(remote, job):
     """Runs the job; returns the run and what the manifest says of ZFS."""
-    run, _ = run_to_the_end(job)
+    run, _ = holdfast.run_to_the_end(job)
     return run, manifest_of(remote, run)
 
 
@@ -210,7 +210,7 @@ def test_last_backup_that_is_no_longer_at_the_destination(remote, dataset, damag
         manifest.write_text(manifest.read_text()[:300])
     else:
         manifest.write_text(manifest.read_text().replace(first.id, "0" * 32))
-    second, fields = backed_up(remote, job) if damage != "cut short" else (run_to_the_end(job)[0], None)
+    second, fields = backed_up(remote, job) if damage != "cut short" else (holdfast.run_to_the_end(job)[0], None)
     if damage == "cut short":
         manifest.unlink()
         fields = manifest_of(remote, second)
@@ -226,7 +226,7 @@ def test_job_that_was_changed(remote, dataset):
     assert sent_all(run, fields, "recursive was changed")
     assert bases(dataset) == [run["Metadata"]["snapshotName"]]
     holdfast.call(holdfast.jobs()[job], holdfast.JOB, "Update", "(sa{sv})", json.dumps({"destinationPath": "backups/elsewhere"}), {})
-    run, _ = run_to_the_end(job)
+    run, _ = holdfast.run_to_the_end(job)
     assert f"went to {remote.name}:backups/" in run["Metadata"]["message"]
     assert bases(dataset) == [run["Metadata"]["snapshotName"]]
 

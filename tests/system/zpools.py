@@ -121,13 +121,6 @@ def zfs_job(remote, dataset, config=None, **changes):
     return name
 
 
-def run_to_the_end(job):
-    run = holdfast.start(job)
-    last = run.wait()
-    assert (last["State"], last["Result"], last["Error"]) == ("completed", "done", ""), last
-    return run, last
-
-
 def receive(remote, run, tmp_path, onto=None):
     """Fetches the run's object, checks it against its manifest, and receives it: as a new dataset, or what has changed onto an
     earlier one. Returns the manifest and the dataset."""
