@@ -71,8 +71,9 @@ void JobStore::reload() {
             auto name = job.name;
             jobs_.erase(name); // one by one, so that thousands are not held twice
             jobs.emplace(std::move(name), std::move(job));
-        } catch (const std::exception& error) {
-            if (isThere(path)) broken.push_back({harmless(path.filename().string()), harmlessLines(error.what())});
+        } catch (const std::exception&) {
+            const auto why = sentenceOf(std::current_exception());
+            if (isThere(path)) broken.push_back({harmless(path.filename().string()), why});
         }
     }
     jobs_ = std::move(jobs);
