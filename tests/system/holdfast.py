@@ -206,6 +206,7 @@ class Run:
 
 
 def run_to_the_end(job):
+    """For those who need the run itself, too, beside its last properties."""
     run = start(job)
     return run, run.completes()
 

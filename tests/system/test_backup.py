@@ -61,9 +61,9 @@ def test_manifest_tells_what_the_backup_is(remote, repository, job):
 
 
 def test_nothing_changed_makes_no_commit(remote, repository, job):
-    holdfast.run_to_the_end(job)
+    holdfast.start(job).completes()
     head = holdfast.git(repository, "rev-parse", "HEAD")
-    holdfast.run_to_the_end(job)
+    holdfast.start(job).completes()
     assert holdfast.git(repository, "rev-parse", "HEAD") == head
     assert len(remote.manifests()) == 2
 

@@ -92,7 +92,7 @@ def test_plain_files_are_proven(remote, mirror):
 @pytest.mark.skipif(not zpools.KERNEL and not os.path.exists("/dev/fuse"), reason="there is neither OpenZFS nor /dev/fuse here")
 def test_dataset_is_proven(remote, pools, dataset):
     job = zfs_job(remote, dataset)
-    _, backup = holdfast.run_to_the_end(job)
+    backup = holdfast.start(job).completes()
     before = zfs("list", "-H", "-o", "name", "-t", "all")
     last = proves(drill(job), backup)
     guid = remote.manifests()[f"backups/{backup['OutputPath'].split('/')[-1]}"]["zfs"]["guid"]
@@ -224,7 +224,7 @@ def test_drill_can_be_cancelled(remote, request):
 @pytest.mark.skipif(not zpools.KERNEL and not os.path.exists("/dev/fuse"), reason="there is neither OpenZFS nor /dev/fuse here")
 def test_dataset_goes_when_the_worker_is_killed(remote, pools, dataset):
     job = zfs_job(remote, dataset)
-    holdfast.run_to_the_end(job)
+    holdfast.start(job).completes()
     before = zfs("list", "-H", "-o", "name", "-t", "all")
     with zpools.zfs_held("get -H -p -o value guid tank/holdfast-drill"):
         run = drill(job)

@@ -67,13 +67,13 @@ def test_version_is_a_folder_of_its_own_that_copies_back_the_same(remote, tree, 
 
     holdfast.sh("rclone", "--config", holdfast.RCLONE_CONFIG, "copy", "--create-empty-src-dirs", last["OutputPath"], tmp_path / "back")
     assert same(tree, tmp_path / "back")
-    holdfast.run_to_the_end(job)
+    holdfast.start(job).completes()
     assert len(remote.manifests()) == 2
 
 
 def test_manifest_and_list_are_true_of_what_lies_there(remote, tree):
     plain_job("listed", remote, layout="versions")
-    _, last = holdfast.run_to_the_end("listed")
+    last = holdfast.start("listed").completes()
     [(name, manifest)] = remote.manifests().items()
     size = sum(f.stat().st_size for f in tree.iterdir())
     assert manifest["copy"] == {"layout": "versions", "files": 3, "bytes": size, "hash": "sha256"} and "stream" not in manifest
@@ -89,13 +89,13 @@ def test_manifest_and_list_are_true_of_what_lies_there(remote, tree):
 
 def test_mirror_copies_what_changed_and_deletes_nothing(remote, tree):
     job = plain_job("mirror", remote)
-    holdfast.run_to_the_end(job)
+    holdfast.start(job).completes()
     assert all((remote.folder / "copies" / f.name).read_bytes() == f.read_bytes() for f in tree.iterdir())
     before = {f: (remote.folder / "copies" / f).stat().st_mtime_ns for f in ("file-0", "file-1", "file-2")}
     (tree / "file-0").write_text("changed")
     (tree / "file-1").unlink()
     (tree / "new").write_text("new")
-    _, last = holdfast.run_to_the_end(job)
+    last = holdfast.start(job).completes()
     assert last["BytesDone"] == len("changed") + len("new")
     copies = remote.folder / "copies"
     assert (copies / "file-0").read_text() == "changed" and (copies / "new").read_text() == "new"
@@ -108,7 +108,7 @@ def test_mirror_copies_what_changed_and_deletes_nothing(remote, tree):
 
 def test_manifest_of_a_mirror_is_gone_before_the_first_file_changes(remote, tree):
     job = plain_job("mirror", remote)
-    holdfast.run_to_the_end(job)
+    holdfast.start(job).completes()
     (tree / "file-0").write_text("changed")
     with faults.rclone_held("copy --check-first"):
         run = holdfast.start(job)
@@ -121,7 +121,7 @@ def test_manifest_of_a_mirror_is_gone_before_the_first_file_changes(remote, tree
 
 def test_single_file(remote, tree):
     plain_job("single", remote, source=tree / "file-1", layout="versions")
-    holdfast.run_to_the_end("single")
+    holdfast.start("single").completes()
     [name] = remote.manifests()
     assert (remote.folder / name / "file-1").read_bytes() == (tree / "file-1").read_bytes()
     assert list(file_list(remote, name)) == ["file-1"]
@@ -142,11 +142,11 @@ def test_links_and_special_files_are_left_out_and_said(remote, tree):
 def test_links_can_be_kept_or_followed(remote, tree, tmp_path):
     (tree / "link").symlink_to("file-0")
     plain_job("kept", remote, layout="versions", rcloneOptions={"links": True})
-    _, last = holdfast.run_to_the_end("kept")
+    last = holdfast.start("kept").completes()
     holdfast.sh("rclone", "--config", holdfast.RCLONE_CONFIG, "copy", last["OutputPath"], f":local,links=true:{tmp_path}/back")
     assert os.readlink(tmp_path / "back/link") == "file-0"
     plain_job("followed", remote, layout="versions", rcloneOptions={"copy-links": True})
-    _, last = holdfast.run_to_the_end("followed")
+    last = holdfast.start("followed").completes()
     followed = remote.folder / last["OutputPath"].partition(":")[2] / "link"
     assert not followed.is_symlink() and followed.read_bytes() == (tree / "file-0").read_bytes()
 
@@ -156,7 +156,7 @@ def test_filters_decide_what_is_copied_and_what_is_listed(remote, tree):
     (tree / "cache").mkdir()
     (tree / "cache/x").write_text("x")
     plain_job("filtered", remote, layout="versions", rcloneOptions={"exclude": ["*.tmp", "/cache/**"], "transfers": 2})
-    holdfast.run_to_the_end("filtered")
+    holdfast.start("filtered").completes()
     [name] = remote.manifests()
     assert set(file_list(remote, name)) == {"file-0", "file-1", "file-2"}
     assert not (remote.folder / name / "junk.tmp").exists()
@@ -166,7 +166,7 @@ def test_metadata_is_kept_if_asked_for(remote, tree):
     os.chown(tree / "file-0", 1234, 4321)
     (tree / "file-0").chmod(0o640)
     plain_job("owned", remote, layout="versions", rcloneOptions={"metadata": True})
-    _, last = holdfast.run_to_the_end("owned")
+    last = holdfast.start("owned").completes()
     info = (remote.folder / last["OutputPath"].partition(":")[2] / "file-0").stat()
     assert (info.st_uid, info.st_gid, info.st_mode & 0o777) == (1234, 4321, 0o640)
 
@@ -325,7 +325,7 @@ def test_whatever_happens_before_the_commit_leaves_no_backup(remote, tree, layou
         assert nothing_of_a_version(remote)
     holdfast.remove_job("ended")
     plain_job("ended", remote, layout=layout)
-    holdfast.run_to_the_end("ended")
+    holdfast.start("ended").completes()
 
 
 def faults_held(run):

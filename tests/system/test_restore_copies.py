@@ -25,7 +25,7 @@ def names(root):
 
 def test_mirror_comes_back_without_what_the_source_no_longer_had(remote, tree, target):  # noqa: F811
     job = plain_job("mirrored", remote)
-    holdfast.run_to_the_end(job)
+    holdfast.start(job).completes()
     (tree / "file-0").unlink()
     (tree / "file-1").write_text("changed")
     backup, _ = holdfast.run_to_the_end(job)
@@ -98,7 +98,7 @@ def test_mirror_and_output_of_a_script_come_back_from_a_server(kind, tree, targe
         pytest.skip(f"{program} is not installed")
     with servers.served(kind) as (remote, path):
         job = plain_job("served", remote, destinationPath=f"{path}/mirror")
-        holdfast.run_to_the_end(job)
+        holdfast.start(job).completes()
         (tree / "file-0").unlink()
         backup, _ = holdfast.run_to_the_end(job)
         backups.restore(remote, backup.id, target, f"{path}/mirror").completes()
