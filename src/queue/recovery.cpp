@@ -20,17 +20,17 @@ awaitable<void> Dispatcher::Impl::recover() {
         const std::string id = plan.id;
         if (wasRecorded(id)) {
             files.forget(id);
-        } else if (plan.startedAt == 0) {
+        } else if (!files.isLive(id) && neverBegan(id)) {
             waiting.push_back(std::move(plan));
         } else {
             const bool unitLives = co_await systemd.isLive("holdfast-run-" + id + ".service");
             if (!unitLives && neverBegan(id)) {
                 logNotice(fmt::format("Run {} of job {} had not begun when the service ended.", id, plan.job.name));
                 std::filesystem::remove_all(paths.live(id));
-                plan.startedAt = 0;
                 waiting.push_back(std::move(plan));
                 continue;
             }
+            plan.startedAt = files.startedAt(id);
             add(std::move(plan));
             if (unitLives || !takeResult(id)) adopt(id, unitLives);
         }
@@ -75,7 +75,7 @@ void Dispatcher::Impl::adopt(const std::string& id, bool unitLives) {
     Run& run = runs.at(id);
     Live& live = lives.at(id);
     admission.adopt(id, run.plan.lockName(), run.plan.streams());
-    live.hasFolder = std::filesystem::exists(paths.live(id));
+    live.hasFolder = files.isLive(id);
     live.cancelling = std::filesystem::exists(paths.cancel(id));
     // Until its state.json says more.
     run.state.state = unitLives ? "starting" : "running";

@@ -99,6 +99,16 @@ void RunFiles::makeLive(const Plan& plan, std::uint64_t bandwidth) const {
     writeLimits(plan.id, bandwidth);
 }
 
+bool RunFiles::isLive(const std::string& id) const { return std::filesystem::exists(paths_.live(id)); }
+
+USec RunFiles::startedAt(const std::string& id) const {
+    try {
+        return planFromJson(nlohmann::json::parse(readFile(paths_.plan(id), maxFile))).startedAt;
+    } catch (const std::exception&) {
+        return 0; // after a power cut the result will say
+    }
+}
+
 void RunFiles::writeLimits(const std::string& id, std::uint64_t bandwidth) const {
     replaceFile(paths_.limits(id), compact({{"bandwidth", bandwidth}}), Durability::Volatile);
 }

@@ -48,9 +48,8 @@ awaitable<std::string> Dispatcher::Impl::launch(std::string id) {
     Run& run = runs.at(id);
     std::string failure;
     try {
-        files.queue(run.plan); // now says that it was started: a daemon that finds it will not start it again
         shareOut();
-        files.makeLive(run.plan, lives.at(id).share);
+        files.makeLive(run.plan, lives.at(id).share); // a daemon that finds the folder will look for the unit
         lives.at(id).hasFolder = true;
         watch.add(id);
         if (lives.at(id).cancelling) co_return "It was cancelled.";

@@ -26,7 +26,7 @@ struct Plan {
     Settings settings;
     std::uint32_t startedByUid = 0;
     USec queuedAt = 0;
-    USec startedAt = 0; ///< when the unit was asked for; 0 while the run waits
+    USec startedAt = 0; ///< when the unit was asked for; 0 in the queue folder
     std::string host;
     /// Below the job's destinationPath: the object of a stream ("<job>-<UTC>-<id8>.tar.zst") or the folder of a version
     /// ("<job>-<UTC>-<id8>"). Empty for a mirror, which is the destinationPath itself.

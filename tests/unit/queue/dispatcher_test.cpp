@@ -173,8 +173,8 @@ TEST_F(DispatcherTest, TakesARunToItsEnd) {
     ASSERT_TRUE(daemon->until([&] { return run(id).state.state == "running"; }));
     EXPECT_EQ(daemon->dispatcher.activeRuns(), 1U);
     EXPECT_EQ(systemd.started, std::vector<std::string>{unit(id)});
-    EXPECT_NE(readJson(paths.queued(id)).at("startedAt"), 0);
     EXPECT_EQ(readJson(paths.plan(id)).at("id"), id);
+    EXPECT_NE(readJson(paths.plan(id)).at("startedAt"), 0);
     EXPECT_EQ(readJson(paths.limits(id)).at("bandwidth"), settings.maxTotalBandwidth);
     EXPECT_EQ(std::filesystem::status(paths.live(id)).permissions(), std::filesystem::perms::owner_all);
 
