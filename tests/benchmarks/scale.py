@@ -1,7 +1,8 @@
 """scale.py [JOBS [RUNS [CLIENTS]]]: what many jobs, many runs and many clients cost, and what an idle daemon does.
 
-JOBS (10000) are loaded; one is started again and again, until its producer's first instruction; the daemon idles; RUNS (500) are
-queued while CLIENTS (50) watch, of whom each is to be told of each end once."""
+JOBS (10000) are loaded; one is started again and again, until its producer's first instruction, in turn with a bare unit in the same
+sandbox, which is what the machine and its systemd take of that; the daemon idles; RUNS (500) are queued while CLIENTS (50) watch, of whom
+each is to be told of each end once."""
 import collections
 import json
 import os
@@ -13,9 +14,10 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "system"))
 import faults  # noqa: E402
 import holdfast  # noqa: E402
-from holdfast import Gio  # noqa: E402
+from holdfast import GLib, Gio  # noqa: E402
 
 FIRST = pathlib.Path("/srv/bench/first")
+BARE = pathlib.Path("/run/systemd/system/bare.service")
 IDLE_SECONDS = 10
 
 
@@ -64,16 +66,46 @@ def many_jobs(document, count):
     holdfast.call(holdfast.ROOT, holdfast.MANAGER, "Reload", "(a{sv})", {})
 
 
+def bare_unit(job, program):
+    """A unit with all that systemd does for a run's own, whose program is another."""
+    run = holdfast.start(job)
+    run.reaches(State="running")
+    lines = holdfast.sh("systemctl", "cat", run.unit).stdout.splitlines()
+    assert run.wait()["State"] == "completed"
+    kept = [line for line in lines if not line.startswith(("#", "ExecStart", "ExecStopPost"))]
+    BARE.write_text("\n".join(kept + ["[Service]", f"ExecStart={program}", ""]))
+    holdfast.sh("systemctl", "daemon-reload")
+
+
+def start_bare_unit():
+    """As the service asks systemd for a run's unit."""
+    systemd = "org.freedesktop.systemd1"
+    holdfast.connection().call_sync(systemd, "/org/freedesktop/systemd1", systemd + ".Manager", "StartUnit",
+                                    GLib.Variant("(ss)", (BARE.name, "fail")), None, 0, 30000, None)
+    holdfast.eventually(lambda: FIRST.exists() and FIRST.read_text().endswith("\n"), what="the bare unit's program")
+    holdfast.eventually(lambda: holdfast.unit(BARE.name, "ActiveState")["ActiveState"] == "inactive", what="its end")
+
+
+def run_once(job):
+    assert holdfast.start(job).wait()["State"] == "completed"
+
+
+def until_first(start):
+    """Milliseconds from the call of `start` until the stand-in of tar runs."""
+    FIRST.unlink(missing_ok=True)
+    began = time.time()
+    start()
+    return (float(FIRST.read_text()) - began) * 1e3
+
+
 def first_byte(job, rounds=20):
     """From the call of StartJob until the producer runs."""
-    took = []
     with faults.replaced("tar", f'echo "$EPOCHREALTIME" >{FIRST}\nexec /usr/bin/tar "$@"\n'):
-        for _ in range(rounds):
-            FIRST.unlink(missing_ok=True)
-            began = time.time()
-            assert holdfast.start(job).wait()["State"] == "completed"
-            took.append((float(FIRST.read_text()) - began) * 1e3)
-    print(f"from StartJob to the producer: {statistics.median(took):.0f} ms (median of {rounds}), {min(took):.0f} to {max(took):.0f} ms")
+        bare_unit(job, faults.STAND_INS / "tar --version")
+        both = [(until_first(start_bare_unit), until_first(lambda: run_once(job))) for _ in range(rounds)]
+    bare, run = zip(*both)
+    print(f"from StartJob to the producer: {statistics.median(run):.0f} ms (median of {rounds}), {min(run):.0f} to {max(run):.0f} ms; "
+          f"a bare unit in the same sandbox: {statistics.median(bare):.0f} ms, {min(bare):.0f} to {max(bare):.0f} ms")
 
 
 class Watcher:
