@@ -23,9 +23,10 @@ awaitable<void> withDeadline(awaitable<void> work, std::chrono::microseconds lim
 
 awaitable<void> sleepFor(std::chrono::microseconds time);
 
-/// Whether a coroutine has been told to stop (SIGTERM): `isCancelled(co_await asio::this_coro::cancellation_state)`. From then
-/// on its every co_await throws, but for those of `this_coro`; so this cannot be a coroutine itself. To wait again, for ending
-/// things in order: `co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation())`.
+/// Whether a coroutine has been told to stop (SIGTERM): `isCancelled(co_await asio::this_coro::cancellation_state)`.
+/// From then on its every co_await throws, but for those of `this_coro`; so this cannot be a coroutine itself. To wait
+/// again, for ending things in order: `co_await
+/// asio::this_coro::reset_cancellation_state(asio::disable_cancellation())`.
 inline bool isCancelled(const asio::cancellation_state& state) {
     return state.cancelled() != asio::cancellation_type::none;
 }
