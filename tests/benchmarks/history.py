@@ -20,7 +20,7 @@ def record_one():
     repository = holdfast.make_repository("/srv/bench/repository", commits=1)
     remote = holdfast.Remote("bench", "/srv/bench/store")
     holdfast.create_job(holdfast.flash_job("bench", remote, repository))
-    assert holdfast.start("bench").wait()["State"] == "completed"
+    holdfast.start("bench").completes()
 
 
 def fill(rows):

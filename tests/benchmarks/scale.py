@@ -71,7 +71,7 @@ def bare_unit(job, program):
     run = holdfast.start(job)
     run.reaches(State="running")
     lines = holdfast.sh("systemctl", "cat", run.unit).stdout.splitlines()
-    assert run.wait()["State"] == "completed"
+    run.completes()
     kept = [line for line in lines if not line.startswith(("#", "ExecStart", "ExecStopPost"))]
     BARE.write_text("\n".join(kept + ["[Service]", f"ExecStart={program}", ""]))
     holdfast.sh("systemctl", "daemon-reload")
@@ -87,7 +87,7 @@ def start_bare_unit():
 
 
 def run_once(job):
-    assert holdfast.start(job).wait()["State"] == "completed"
+    holdfast.start(job).completes()
 
 
 def until_first(start):

@@ -75,7 +75,7 @@ def test_lock_of_another_git_is_waited_for(repository, job):
     time.sleep(2)
     assert run["State"] == "running" and run["Phase"] == "preprocessing", run.all()
     lock.unlink()
-    assert run.wait()["State"] == "completed"
+    run.completes()
 
 
 def test_lock_that_stays_is_named(repository, job):

@@ -85,7 +85,7 @@ class Prober(threading.Thread):
 
 
 def test_hostile_user(small_quarantine, remote, repository, job):
-    assert holdfast.start(job).wait()["State"] == "completed"
+    holdfast.start(job).completes()
     document = json.dumps(holdfast.flash_job("of-bob", remote, repository))
     with faults.rclone_held("rcat", "--ignore-checksum"):
         run = holdfast.start(job)
@@ -104,7 +104,7 @@ def test_hostile_user(small_quarantine, remote, repository, job):
         assert not prober.errors and prober.longest < 10, (prober.errors, prober.longest)
         assert everything() == before
         assert run["State"] == "running"
-    assert run.wait()["State"] == "completed"
+    run.completes()
     outcomes = report["outcomes"]
     assert sum(sum(outcome.values()) for outcome in outcomes.values()) > 200, report
     assert not [name for name, outcome in outcomes.items() if "no reply" in outcome], report

@@ -115,7 +115,7 @@ def test_manifest_of_a_mirror_is_gone_before_the_first_file_changes(remote, tree
         run.reaches(Phase="uploading")
         assert remote.manifests() == {}
         assert (remote.folder / "copies/file-0").read_bytes() != b"changed"
-    assert run.wait()["State"] == "completed"
+    run.completes()
     assert len(remote.manifests()) == 1
 
 
@@ -178,7 +178,7 @@ def test_progress_tells_files_in_flight_and_true_totals(remote, large):
     assert last["BytesTotal"] == 12 << 20 and not last["BytesTotalEstimated"] and last["EtaUSec"] > 0
     assert last["Metadata"]["filesTotal"] >= 1 and 1 <= len(last["Metadata"]["filesInFlight"]) <= 2
     assert "uploading" in holdfast.unit(run.unit, "StatusText")["StatusText"]
-    assert run.wait()["State"] == "completed"
+    run.completes()
 
 
 def test_bandwidth_holds_and_changes_while_it_runs(remote, large):
@@ -340,6 +340,6 @@ def test_daemon_that_is_killed_finds_its_copy_again(remote, large):
     os.kill(int(holdfast.unit("holdfast.service", "MainPID")["MainPID"]), signal.SIGKILL)
     holdfast.eventually(lambda: holdfast.unit("holdfast.service", "ActiveState")["ActiveState"] != "active")
     holdfast.sh("systemctl", "start", "holdfast.service")
-    assert run.wait()["State"] == "completed"
+    run.completes()
     [name] = remote.manifests()
     assert same(large, remote.folder / name)

@@ -130,7 +130,7 @@ def test_restores_where_history_and_jobs_are_lost(remote, repository, job, targe
 
 def test_restores_chosen_paths(remote, repository, job, target):
     backup = holdfast.start(job).wait()
-    assert backups.restore(remote, backup["Id"], target, paths=("as", [".git/HEAD", ".git/refs"])).wait()["State"] == "completed"
+    backups.restore(remote, backup["Id"], target, paths=("as", [".git/HEAD", ".git/refs"])).completes()
     assert sorted(f.name for f in (target / ".git").iterdir()) == ["HEAD", "refs"]
     assert same(repository / ".git/refs", target / ".git/refs")
 
@@ -144,7 +144,7 @@ def test_path_that_is_not_in_the_backup_is_named(remote, job, target):
 def test_empty_folder_is_a_target(remote, repository, job, target):
     backup = holdfast.start(job).wait()
     target.mkdir()
-    assert backups.restore(remote, backup["Id"], target).wait()["State"] == "completed"
+    backups.restore(remote, backup["Id"], target).completes()
     assert same(repository / ".git", target / ".git")
 
 

@@ -103,7 +103,7 @@ def test_recursive_backup_comes_back_with_all_below(remote, target):
     (above.folder / "below/file").write_text("below")
     try:
         run, _ = holdfast.run_to_the_end(zfs_job(remote, above, {"recursive": True}))
-        assert backups.restore(remote, run.id, target).wait()["State"] == "completed"
+        backups.restore(remote, run.id, target).completes()
         assert datasets() == {target, f"{target}/below"}
     finally:
         destroy(above.name)
@@ -125,7 +125,7 @@ def test_chain_is_listed_and_restored_in_order(remote, chain, target):
 
 def test_middle_of_a_chain_is_restored_without_its_end(remote, chain, target):
     _, manifests = chain
-    assert backups.restore(remote, manifests[1]["run"], target).wait()["State"] == "completed"
+    backups.restore(remote, manifests[1]["run"], target).completes()
     folder = mounted(target)
     assert (folder / "first").read_text() == "first" and not (folder / "second").exists()
 

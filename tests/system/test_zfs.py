@@ -59,7 +59,7 @@ def test_files_that_change_meanwhile_are_backed_up_as_they_were(remote, tmp_path
     run.moves(1 << 20)
     (dataset.folder / "text").write_text("changed\n")
     (dataset.folder / "sub/random").unlink()
-    assert run.wait()["State"] == "completed"
+    run.completes()
     _, target = receive(remote, run, tmp_path)
     assert same_files(before, POOLS / target)
     destroy(target)
@@ -118,7 +118,7 @@ exec {real} send "${{@: -1}}"
         run.moves(100000)
         now = run.all()
         assert now["BytesTotal"] == 12345678 and now["BytesTotalEstimated"]
-        assert run.wait()["State"] == "completed"
+        run.completes()
     snapshot = run["Metadata"]["snapshotName"]
     assert calls.read_text().splitlines() == [f"send -n -P -w -L -c -e {snapshot}", f"send -w -L -c -e {snapshot}"]
     manifest, target = receive(remote, run, tmp_path)
@@ -289,7 +289,7 @@ def test_snapshot_of_the_same_name_that_is_not_ours_stays(remote, dataset):
         zfs("snapshot", f"{dataset.name}/theirs@{name}")
         zfs("set", f"org.holdfast:run={run.id}", f"{dataset.name}/theirs")   # inherited, as far as ZFS lets snapshots inherit
         faults.let_go()
-        assert run.wait()["State"] == "completed"
+        run.completes()
     assert dataset.snapshots() == {f"{dataset.name}@foreign": 0, f"{dataset.name}/theirs@{name}": 0}
 
 
@@ -298,7 +298,7 @@ def test_snapshot_that_somebody_else_holds_goes_when_they_are_done(remote, slow)
     run.moves(1 << 20)
     snapshot = run["Metadata"]["snapshotName"]
     zfs("hold", "mine", snapshot)
-    assert run.wait()["State"] == "completed"
+    run.completes()
     assert slow.dataset.snapshots()[snapshot] == 1
     zfs("release", "mine", snapshot)
     assert slow.dataset.untouched()
