@@ -3,5 +3,4 @@
 #pragma GCC diagnostic ignored "-Wconversion"
 #pragma GCC diagnostic ignored "-Wshadow"
 #include <boost/asio/impl/src.hpp>
-#include <boost/process/v2/src.hpp>
 #pragma GCC diagnostic pop

@@ -2,6 +2,7 @@
 
 #include "util/async.hpp"
 #include "util/error.hpp"
+#include "util/spawn.hpp"
 
 #include <cerrno>
 #include <csignal>
@@ -17,19 +18,13 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/process/v2/environment.hpp>
-#include <boost/process/v2/posix/default_launcher.hpp>
-#include <boost/process/v2/process.hpp>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <linux/close_range.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 namespace holdfast {
 
-namespace process = boost::process::v2;
 using namespace std::chrono_literals;
 
 int ExitStatus::code() const { return WIFEXITED(raw_) ? WEXITSTATUS(raw_) : -1; }
@@ -65,23 +60,6 @@ std::filesystem::path findProgram(const std::string& name) {
     }
     throw Error(fmt::format("The program \"{}\" is not installed (looked in {}).", name, path));
 }
-
-/// What happens between fork and exec: only async-signal-safe calls.
-struct ExecSetup {
-    int in, out, err;
-
-    template<typename Launcher>
-    boost::system::error_code on_exec_setup(Launcher&, const process::filesystem::path&, const char* const*) const {
-        if (::dup2(in, STDIN_FILENO) < 0 || ::dup2(out, STDOUT_FILENO) < 0 || ::dup2(err, STDERR_FILENO) < 0) {
-            return {errno, boost::system::system_category()};
-        }
-        // The launcher of Boost 1.81 leaves descriptors below its own pipe open: it compares each with itself.
-        ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-        ::signal(SIGPIPE, SIG_DFL); // we ignore it, and an ignored signal would stay ignored
-        return {};
-    }
-};
 
 Fd openNull() {
     Fd fd(::open("/dev/null", O_RDWR | O_CLOEXEC));
@@ -143,45 +121,56 @@ struct Child::Tail {
     }
 };
 
-/// Boost's process object kills and reaps in its destructor what still runs. Its own async_wait is not used: Asio may
-/// tell of a descriptor what was true of a closed one whose place it took, and Boost then waits with the whole program.
-struct Child::Reaper {
-    explicit Reaper(process::basic_process<asio::any_io_executor> started)
-        : process(std::move(started)), pidfd(process.get_executor(), open(process.id())) {}
-
-    static int open(pid_t pid) {
-        const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); // glibc 2.36 declares its own for C only
-        if (fd < 0) throwErrno("watch a program that was started");
-        return fd;
+/// Kills in its destructor what still runs, and waits for its end.
+struct Child::Process {
+    Process(asio::any_io_executor executor, pid_t started) : pid(started), pidfd(std::move(executor)) {}
+    Process(const Process&) = delete;
+    ~Process() {
+        signal(SIGKILL);
+        reap(0);
     }
 
-    bool reap() {
-        if (!ended && !process.running()) ended = ExitStatus(process.native_exit_code());
+    void watch() {
+        const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); // glibc 2.36 declares its own for C only
+        if (fd < 0) throwErrno("watch a program that was started");
+        pidfd.assign(fd);
+    }
+
+    void signal(int number) const {
+        if (!ended) ::kill(pid, number);
+    }
+
+    bool reap(int options) {
+        int raw = 0;
+        while (!ended) {
+            const auto got = ::waitpid(pid, &raw, options);
+            if (got == pid)
+                ended = ExitStatus(raw);
+            else if (got == 0 || errno != EINTR)
+                break;
+        }
         return ended.has_value();
     }
 
-    process::basic_process<asio::any_io_executor> process;
+    pid_t pid;
     asio::posix::stream_descriptor pidfd; ///< readable when the program has ended
     std::optional<ExitStatus> ended{};
 };
 
 Child::Child(asio::any_io_executor executor, const ChildSpec& spec) {
-    const auto program = findProgram(spec.argv.at(0));
     const Fd null = openNull();
     auto err = makePipe();
     tail_ = std::make_shared<Tail>(executor, std::move(err.read), spec.errorLines);
 
-    std::vector<std::string> environment{std::string("PATH=") + childPath(), "LANG=C.UTF-8", "HOME=/var/lib/holdfast"};
-    environment.insert(environment.end(), spec.environment.begin(), spec.environment.end());
-    const std::vector<std::string> arguments(spec.argv.begin() + 1, spec.argv.end());
-
-    process::posix::default_launcher launcher;
-    boost::system::error_code failed;
-    const ExecSetup setup{spec.in < 0 ? null.get() : spec.in, spec.out < 0 ? null.get() : spec.out, err.write.get()};
-    auto started = launcher(executor, failed, process::filesystem::path(program.string()), arguments,
-                            process::process_environment(environment), setup);
-    if (failed) throw Error(fmt::format("Could not run {}: {}.", program.string(), failed.message()));
-    reaper_ = std::make_unique<Reaper>(std::move(started));
+    Program program{.file = findProgram(spec.argv.at(0)),
+                    .argv = spec.argv,
+                    .environment = {std::string("PATH=") + childPath(), "LANG=C.UTF-8", "HOME=/var/lib/holdfast"},
+                    .in = spec.in < 0 ? null.get() : spec.in,
+                    .out = spec.out < 0 ? null.get() : spec.out,
+                    .err = err.write.get()};
+    program.environment.insert(program.environment.end(), spec.environment.begin(), spec.environment.end());
+    process_ = std::make_unique<Process>(executor, spawn(program));
+    process_->watch();
     asio::co_spawn(executor, Tail::follow(tail_), asio::detached);
 }
 
@@ -189,16 +178,16 @@ Child::Child(Child&&) noexcept = default;
 Child::~Child() = default;
 
 awaitable<ExitStatus> Child::wait() {
-    while (!reaper_->reap()) {
-        co_await reaper_->pidfd.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+    while (!process_->reap(WNOHANG)) {
+        co_await process_->pidfd.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
     }
     tail_->takeWhatIsThere();
-    co_return *reaper_->ended;
+    co_return *process_->ended;
 }
 
 awaitable<ExitStatus> Child::end(std::chrono::microseconds grace) {
     using namespace asio::experimental::awaitable_operators;
-    if (reaper_->ended) co_return *reaper_->ended;
+    if (process_->ended) co_return *process_->ended;
     signal(SIGTERM);
     const auto first = co_await (wait() || sleepFor(grace));
     if (first.index() == 0) co_return std::get<0>(first);
@@ -206,9 +195,7 @@ awaitable<ExitStatus> Child::end(std::chrono::microseconds grace) {
     co_return co_await wait();
 }
 
-void Child::signal(int number) {
-    if (!reaper_->ended) ::kill(reaper_->process.id(), number);
-}
+void Child::signal(int number) { process_->signal(number); }
 
 std::string Child::errorTail() const {
     std::string text;

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
-#include <boost/process/v2/process_handle.hpp>
 
 namespace holdfast {
 
@@ -57,12 +56,11 @@ class Child {
     [[nodiscard]] std::string errorTail() const;
 
   private:
-    using Handle = boost::process::v2::basic_process_handle<asio::any_io_executor>;
     struct Tail;
-    struct Reaper;
+    struct Process;
 
     std::shared_ptr<Tail> tail_;
-    std::unique_ptr<Reaper> reaper_;
+    std::unique_ptr<Process> process_;
 };
 
 struct ChildOutput {

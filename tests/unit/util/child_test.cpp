@@ -5,6 +5,9 @@
 #include "util/error.hpp"
 
 #include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
 
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
@@ -14,7 +17,10 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace holdfast {
 namespace {
@@ -50,6 +56,23 @@ TEST(Child, getsACleanEnvironmentAndNoDescriptors) {
     EXPECT_EQ(answer.out.find("AWS_CA_BUNDLE"), std::string::npos) << answer.out;
     EXPECT_NE(answer.out.find("PATH"), std::string::npos);
     EXPECT_TRUE(answer.out.ends_with("0 1 2 3 ")) << "3 is ls's own: " << answer.out;
+}
+
+TEST(Child, getsSignalsAsANewProgramDoes) {
+    const auto ignored = std::signal(SIGPIPE, SIG_IGN);
+    sigset_t blocked, before;
+    ::sigemptyset(&blocked);
+    ::sigaddset(&blocked, SIGUSR2);
+    ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    ChildSpec spec;
+    spec.argv = {"grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"};
+    const auto answer = runCoroutine(runChild(spec, 20s));
+    sigset_t ours;
+    ::pthread_sigmask(SIG_SETMASK, &before, &ours);
+    std::signal(SIGPIPE, ignored);
+    EXPECT_EQ(answer.out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+    EXPECT_TRUE(::sigismember(&ours, SIGUSR2)) << "and ours are as they were";
+    EXPECT_FALSE(::sigismember(&ours, SIGTERM));
 }
 
 TEST(Child, argumentsAreNotInterpreted) {
@@ -98,6 +121,47 @@ TEST(Child, thatIsNotInstalledIsNamed) {
     } catch (const Error& e) {
         EXPECT_NE(std::string(e.what()).find("no-such-program"), std::string::npos);
     }
+}
+
+TEST(Child, thatCannotBeRunSaysWhy) {
+    const auto file = std::filesystem::path(testing::TempDir()) / "not-a-program";
+    std::ofstream(file) << "neither ELF nor a script";
+    std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+    ChildSpec spec;
+    spec.argv = {file.string()};
+    try {
+        runCoroutine(runChild(spec, 1s));
+        FAIL();
+    } catch (const Error& e) {
+        EXPECT_EQ(e.what(), "Could not run " + file.string() + ": Exec format error.");
+    }
+    std::filesystem::remove(file);
+    EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1) << "nothing is left of it";
+}
+
+/// Both hold `alive`, so that it ends when both have.
+[[noreturn]] void sleepInAChild(int alive) {
+    asio::io_context io(1);
+    ChildSpec spec;
+    spec.argv = {"sleep", "60"};
+    spec.out = alive;
+    const Child child(io.get_executor(), spec);
+    static_cast<void>(::write(alive, "!", 1));
+    while (true) ::pause();
+}
+
+TEST(Child, endsWithUs) {
+    auto alive = makePipe();
+    const pid_t parent = ::fork();
+    if (parent == 0) sleepInAChild(alive.write.get());
+    alive.write.reset();
+    char mark = 0;
+    EXPECT_EQ(::read(alive.read.get(), &mark, 1), 1);
+    ::kill(parent, SIGKILL);
+    ::waitpid(parent, nullptr, 0);
+    pollfd end{.fd = alive.read.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&end, 1, 10'000), 1) << "the child lives on";
+    EXPECT_EQ(::read(alive.read.get(), &mark, 1), 0);
 }
 
 TEST(Child, keepsOnlyTheEndOfItsErrors) {
