@@ -123,7 +123,7 @@ struct Child::Tail {
 
 /// Kills in its destructor what still runs, and waits for its end.
 struct Child::Process {
-    Process(asio::any_io_executor executor, pid_t started) : pid(started), pidfd(std::move(executor)) {}
+    Process(const asio::any_io_executor& executor, pid_t started) : pid(started), pidfd(executor) {}
     Process(const Process&) = delete;
     ~Process() {
         signal(SIGKILL);
