@@ -64,7 +64,7 @@ BusError describeError(const std::exception_ptr& failure) {
 sdbus::Error busError(const std::exception_ptr& failure, const std::string& what) {
     const BusError error = describeError(failure);
     if (error.ours) logError(fmt::format("{}: {}", what, error.message));
-    return compat::error(error.name.c_str(), error.message);
+    return compat::error(error.name, error.message);
 }
 
 } // namespace holdfast
