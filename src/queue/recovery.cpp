@@ -20,7 +20,7 @@ awaitable<void> Dispatcher::Impl::recover() {
         const std::string id = plan.id;
         if (wasRecorded(id)) {
             files.forget(id);
-        } else if (!files.isLive(id) && neverBegan(id)) {
+        } else if (!files.hasLiveFolder(id) && neverBegan(id)) {
             waiting.push_back(std::move(plan));
         } else {
             const bool unitLives = co_await systemd.isLive("holdfast-run-" + id + ".service");
@@ -75,7 +75,7 @@ void Dispatcher::Impl::adopt(const std::string& id, bool unitLives) {
     Run& run = runs.at(id);
     Live& live = lives.at(id);
     admission.adopt(id, run.plan.lockName(), run.plan.streams());
-    live.hasFolder = files.isLive(id);
+    live.hasFolder = files.hasLiveFolder(id);
     live.cancelling = std::filesystem::exists(paths.cancel(id));
     // Until its state.json says more.
     run.state.state = unitLives ? "starting" : "running";

@@ -99,7 +99,7 @@ void RunFiles::makeLive(const Plan& plan, std::uint64_t bandwidth) const {
     writeLimits(plan.id, bandwidth);
 }
 
-bool RunFiles::isLive(const std::string& id) const { return std::filesystem::exists(paths_.live(id)); }
+bool RunFiles::hasLiveFolder(const std::string& id) const { return std::filesystem::exists(paths_.live(id)); }
 
 USec RunFiles::startedAt(const std::string& id) const {
     try {

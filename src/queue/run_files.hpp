@@ -31,7 +31,7 @@ class RunFiles {
     /// Makes the run's live folder with plan and limits in it, which says that its unit is about to be asked for. It
     /// goes when the machine does, and so does the unit. Throws `std::system_error`.
     void makeLive(const Plan& plan, std::uint64_t bandwidth) const;
-    [[nodiscard]] bool isLive(const std::string& id) const;
+    [[nodiscard]] bool hasLiveFolder(const std::string& id) const;
     /// Of a run with a live folder, as its plan there says; 0 if it cannot be known.
     [[nodiscard]] USec startedAt(const std::string& id) const;
     /// `bandwidth` in bytes a second, 0 = no limit.

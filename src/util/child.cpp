@@ -123,17 +123,15 @@ struct Child::Tail {
 
 /// Kills in its destructor what still runs, and waits for its end.
 struct Child::Process {
-    Process(const asio::any_io_executor& executor, pid_t started) : pid(started), pidfd(executor) {}
+    Process(const asio::any_io_executor& executor, const Program& program) : Process(executor, spawn(program)) {
+        const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); // glibc 2.36 declares its own for C only
+        if (fd < 0) throwErrno("watch a program that was started");
+        pidfd.assign(fd);
+    }
     Process(const Process&) = delete;
     ~Process() {
         signal(SIGKILL);
         reap(0);
-    }
-
-    void watch() {
-        const auto fd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)); // glibc 2.36 declares its own for C only
-        if (fd < 0) throwErrno("watch a program that was started");
-        pidfd.assign(fd);
     }
 
     void signal(int number) const {
@@ -155,6 +153,10 @@ struct Child::Process {
     pid_t pid;
     asio::posix::stream_descriptor pidfd; ///< readable when the program has ended
     std::optional<ExitStatus> ended{};
+
+  private:
+    /// From here on the destructor ends it, whatever becomes of the rest of the other constructor.
+    Process(const asio::any_io_executor& executor, pid_t started) : pid(started), pidfd(executor) {}
 };
 
 Child::Child(asio::any_io_executor executor, const ChildSpec& spec) {
@@ -169,8 +171,7 @@ Child::Child(asio::any_io_executor executor, const ChildSpec& spec) {
                     .out = spec.out < 0 ? null.get() : spec.out,
                     .err = err.write.get()};
     program.environment.insert(program.environment.end(), spec.environment.begin(), spec.environment.end());
-    process_ = std::make_unique<Process>(executor, spawn(program));
-    process_->watch();
+    process_ = std::make_unique<Process>(executor, program);
     asio::co_spawn(executor, Tail::follow(tail_), asio::detached);
 }
 
