@@ -19,9 +19,10 @@ constexpr std::uint32_t defaultPage = 100;
 constexpr std::uint32_t maxPage = 1000;
 constexpr std::size_t maxFilterText = 256;
 
-void requireStartable(const Job& job) {
+/// Who starts a job by hand means it; that it is disabled is about its schedules.
+void requireEnabled(const Job& job) {
     if (job.enabled) return;
-    throw JobDisabled(fmt::format("Job \"{}\" is disabled; set \"enabled\" to true to run it.", job.name));
+    throw JobDisabled(fmt::format("Job \"{}\" is disabled, so its schedules start nothing.", job.name));
 }
 
 HistoryFilter parseFilter(VariantMap map) {
@@ -86,7 +87,7 @@ Reply<std::string, sdbus::ObjectPath> RunRequests::start(Caller caller, std::str
     const bool scheduled = given.flag("scheduled");
     given.refuseRest();
     const Job asked = services_.jobs.get(job);
-    requireStartable(asked);
+    if (scheduled) requireEnabled(asked);
     const std::uint32_t uid = co_await services_.polkit.authorize(caller, action::runJob, detailsOf(asked));
     requireUnchanged(services_.jobs, asked);
     if (scheduled) requireIdle(services_.dispatcher, job);
@@ -103,7 +104,7 @@ Reply<std::string, sdbus::ObjectPath> RunRequests::drill(Caller caller, std::str
     const auto deep = given.optionalFlag("deep");
     given.refuseRest();
     const Job asked = services_.jobs.get(job);
-    if (scheduled) requireStartable(asked);
+    if (scheduled) requireEnabled(asked);
     Details details = detailsOf(asked);
     details.emplace("polkit.message", "Authentication is required to drill the newest backup of job " + asked.name);
     const std::uint32_t uid = co_await services_.polkit.authorize(caller, action::runJob, std::move(details));

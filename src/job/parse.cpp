@@ -102,7 +102,8 @@ std::optional<Keep> keepRules(const json& document) {
 SourceConfig sourceConfig(const json& document) {
     const auto type = document.value("preprocessType", "none");
     if (type == "none") return NoneConfig{};
-    const auto& config = document.at("preprocessConfig").at(type);
+    // The schema lets the configuration be absent only where every member of it has a default.
+    const auto config = document.value("preprocessConfig", json::object()).value(type, json::object());
     if (type == "zfs") return zfsConfig(config);
     if (type == "flash") return flashConfig(config);
     if (type == "script") return scriptConfig(config);

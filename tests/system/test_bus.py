@@ -336,10 +336,12 @@ def test_a_name_is_taken_once(remote, repository):
     assert refused(ROOT, MANAGER, "CreateJob", "(sa{sv})", json.dumps(document), {}).name == "org.holdfast1.Error.JobExists"
 
 
-def test_a_disabled_job_does_not_start(job):
+def test_a_disabled_job_is_started_by_hand_only(job):
     path = holdfast.jobs()[job]
     call(path, JOB, "Update", "(sa{sv})", '{"enabled": false}', {})
-    assert refused(path, JOB, "Start", "(a{sv})", {}).name == "org.holdfast1.Error.Disabled"
+    scheduled = {"scheduled": GLib.Variant("b", True)}
+    assert refused(ROOT, MANAGER, "StartJob", "(sa{sv})", job, scheduled).name == "org.holdfast1.Error.Disabled"
+    holdfast.Run(*call(path, JOB, "Start", "(a{sv})", {})).completes()
 
 
 def test_a_job_whose_remote_is_gone_can_still_be_disabled(job):

@@ -78,17 +78,27 @@ TEST(Rules, SourcePathIsNeededForPlainJobsOnly) {
 }
 
 TEST(Rules, ConfigurationIsNeededForItsType) {
-    const std::map<std::string, std::string> titles{
-        {"zfs", "ZFS"}, {"flash", "Flash"}, {"script", "Script"}, {"docker", "Docker"}};
+    const std::map<std::string, std::string> titles{{"zfs", "ZFS"}, {"script", "Script"}, {"docker", "Docker"}};
     for (const auto& [type, title] : titles) {
-        const Problem none{"/preprocessConfig", "required",
-                           "Preprocessing configuration is required when preprocessType is not \"none\""};
+        const Problem none{
+            "/preprocessConfig", "required",
+            "Preprocessing configuration is required when preprocessType is \"zfs\", \"script\" or \"docker\""};
         const Problem specific{"/preprocessConfig/" + type, "required",
                                title + " configuration is required when preprocessType is \"" + type + "\""};
         EXPECT_EQ(problemsOf(without(minimal(type), "/preprocessConfig")), (std::vector<Problem>{none, specific}));
         EXPECT_EQ(problemsOf(without(minimal(type), "/preprocessConfig/" + type)), (std::vector<Problem>{specific}));
         EXPECT_EQ(problemsOf(with(minimal(type), "/preprocessConfig/" + type, nullptr)),
                   (std::vector<Problem>{specific}));
+    }
+}
+
+TEST(Rules, ConfigurationMayBeAbsentWhereEveryMemberHasADefault) {
+    const auto whole = minimal("flash");
+    const auto other = with(without(whole, "/preprocessConfig"), "/preprocessConfig/zfs/poolName", "tank");
+    for (const auto& job : {without(whole, "/preprocessConfig"), without(whole, "/preprocessConfig/flash"),
+                            with(whole, "/preprocessConfig/flash", nullptr), other}) {
+        EXPECT_TRUE(problemsOf(job).empty()) << job;
+        EXPECT_EQ(std::get<FlashConfig>(parseJob(job).source).gitPath, "/boot/.git") << job;
     }
 }
 
