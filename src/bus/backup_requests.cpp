@@ -118,15 +118,16 @@ awaitable<std::uint32_t> BackupRequests::authorize(Caller caller, Place place, s
     co_return co_await services_.polkit.authorize(std::move(caller), action::restore, std::move(more));
 }
 
-awaitable<nlohmann::json> BackupRequests::ask(Caller caller, Place place, nlohmann::json request) {
+awaitable<nlohmann::json> BackupRequests::ask(Caller caller, Place place, const char* question,
+                                              nlohmann::json request) {
     const auto ticket = services_.probes.take(caller.sender);
-    request["ask"] = "backups";
+    request["ask"] = question;
     request["rcloneConfig"] = services_.settings.rcloneConfig.string();
     request["remote"] = place.remote;
     request["path"] = place.path;
     auto answer = co_await services_.prober.ask(std::move(request));
     if (answer.value("noSuchRemote", false)) throw NoSuchRemote(answer.value("error", ""));
-    co_return std::move(answer.at("backups"));
+    co_return answer;
 }
 
 Reply<std::vector<VariantMap>> BackupRequests::list(Caller caller, std::string remote, std::string path,
@@ -138,19 +139,41 @@ Reply<std::vector<VariantMap>> BackupRequests::list(Caller caller, std::string r
     request["run"] = options.text("run", idLength).value_or("");
     request["limit"] = std::min<std::uint64_t>(limit == 0 ? defaultPage : limit, maxPage);
     request["offset"] = options.number("offset").value_or(0);
+    const bool withJob = options.flag("withJob");
+    request["withJob"] = withJob;
     options.refuseRest();
+    if (withJob && request["run"] == "") {
+        throw InvalidArgs("Option \"withJob\" needs \"run\": jobs are read one by one.");
+    }
     const Place place = parsePlace(std::move(remote), std::move(path));
     co_await authorize(caller, place, "Authentication is required to list the backups in " + place.text(), {});
-    const nlohmann::json found = co_await ask(caller, place, std::move(request));
+    const nlohmann::json answer = co_await ask(caller, place, "backups", std::move(request));
+    const auto& found = answer.at("backups");
     std::vector<VariantMap> rows;
     for (const auto& row : found) rows.push_back(toVariantMap(row));
     co_return std::tuple{std::move(rows)};
 }
 
+Reply<std::vector<std::string>> BackupRequests::listFolders(Caller caller, std::string remote, std::string path,
+                                                            VariantMap options) {
+    refuseOptions(options);
+    const Place place = parsePlace(std::move(remote), std::move(path));
+    co_await authorize(caller, place, "Authentication is required to look for backups in " + place.text(), {});
+    const nlohmann::json answer = co_await ask(caller, place, "backupFolders", nlohmann::json::object());
+    auto folders = answer.at("folders").get<std::vector<std::string>>();
+    if (folders.size() > maxPage) {
+        throw Error(fmt::format("{} folders below {} hold backups, which is more than {}: name one of them.",
+                                folders.size(), place.text(), maxPage));
+    }
+    for (auto& folder : folders) folder = busText(folder);
+    co_return std::tuple{std::move(folders)};
+}
+
 awaitable<nlohmann::json> BackupRequests::findBackup(Caller caller, Place place, std::string backup) {
     nlohmann::json request = nlohmann::json::object();
     request["run"] = backup;
-    nlohmann::json found = co_await ask(std::move(caller), place, std::move(request));
+    nlohmann::json answer = co_await ask(std::move(caller), place, "backups", std::move(request));
+    auto& found = answer.at("backups");
     if (found.empty()) throw NoSuchBackup(fmt::format("There is no backup {} in {}.", backup, place.text()));
     if (found.size() > 1) {
         throw InvalidArgs(fmt::format("{} is the beginning of more than one backup's id; give more of it.", backup));

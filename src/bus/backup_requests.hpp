@@ -17,6 +17,8 @@ class BackupRequests {
     explicit BackupRequests(Services& services) : services_(services) {}
 
     Reply<std::vector<VariantMap>> list(Caller caller, std::string remote, std::string path, VariantMap options);
+    Reply<std::vector<std::string>> listFolders(Caller caller, std::string remote, std::string path,
+                                                VariantMap options);
     Reply<std::string, sdbus::ObjectPath> restore(Caller caller, std::string remote, std::string path,
                                                   std::string backup, std::string target, VariantMap options);
     Reply<std::string, sdbus::ObjectPath> verify(Caller caller, std::string remote, std::string path,
@@ -31,7 +33,7 @@ class BackupRequests {
     };
     static Place parsePlace(std::string remote, std::string path);
     awaitable<std::uint32_t> authorize(Caller caller, Place place, std::string message, Details more);
-    awaitable<nlohmann::json> ask(Caller caller, Place place, nlohmann::json request);
+    awaitable<nlohmann::json> ask(Caller caller, Place place, const char* question, nlohmann::json request);
     awaitable<nlohmann::json> findBackup(Caller caller, Place place, std::string backup);
     std::tuple<std::string, sdbus::ObjectPath> enqueue(Task task, const nlohmann::json& backup, const Place& place,
                                                        std::uint32_t uid);

@@ -108,6 +108,13 @@ void ManagerObject::ListBackups(sdbus::Result<std::vector<VariantMap>>&& result,
               handlers_.backups.list(caller(), std::move(remote), std::move(path), std::move(options)), "ListBackups");
 }
 
+void ManagerObject::ListBackupFolders(sdbus::Result<std::vector<std::string>>&& result, std::string remote,
+                                      std::string path, VariantMap options) {
+    serveCall(std::move(result),
+              handlers_.backups.listFolders(caller(), std::move(remote), std::move(path), std::move(options)),
+              "ListBackupFolders");
+}
+
 void ManagerObject::Restore(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote,
                             std::string path, std::string backup, std::string target, VariantMap options) {
     serveCall(std::move(result),

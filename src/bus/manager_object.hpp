@@ -47,6 +47,8 @@ class ManagerObject final
     void CheckRemote(sdbus::Result<VariantMap>&& result, std::string name, VariantMap options) override;
     void ListBackups(sdbus::Result<std::vector<VariantMap>>&& result, std::string remote, std::string path,
                      VariantMap options) override;
+    void ListBackupFolders(sdbus::Result<std::vector<std::string>>&& result, std::string remote, std::string path,
+                           VariantMap options) override;
     void Restore(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote, std::string path,
                  std::string backup, std::string target, VariantMap options) override;
     void Verify(sdbus::Result<std::string, sdbus::ObjectPath>&& result, std::string remote, std::string path,

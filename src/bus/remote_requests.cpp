@@ -105,8 +105,8 @@ Reply<VariantMap> RemoteRequests::check(Caller caller, std::string name, Variant
     const bool configured =
         std::any_of(known.begin(), known.end(), [&](const auto& row) { return std::get<0>(row) == name; });
     if (!configured) {
-        throw NoSuchRemote(fmt::format("There is no remote \"{}\" in {}; ListRemotes names those that are.", name,
-                                       services_.settings.rcloneConfig.string()));
+        throw NoSuchRemote(
+            fmt::format("There is no remote \"{}\" in {}.", name, services_.settings.rcloneConfig.string()));
     }
     nlohmann::json request = question("remote", services_.settings);
     request["remote"] = name;

@@ -4,6 +4,7 @@
 #include "pruning.hpp"
 #include "upload.hpp"
 
+#include "job/public_document.hpp"
 #include "transfer/undo.hpp"
 #include "util/async.hpp"
 #include "util/error.hpp"
@@ -75,6 +76,9 @@ void identify(Manifest& manifest, const Plan& plan, const Source& source, const 
     manifest.sourceFields = source.manifest();
     manifest.tools = {{"holdfast", HOLDFAST_VERSION}, {"rclone", rcloneVersion}};
     manifest.tools.update(source.tools());
+    auto job = withoutSecrets(plan.job.document());
+    manifest.jobDocument = std::move(job.document);
+    manifest.jobDocumentLacks = std::move(job.leftOut);
 }
 
 /// The commit point: once the manifest is up, the run is a backup.

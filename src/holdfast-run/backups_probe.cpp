@@ -23,6 +23,13 @@ void describeContent(nlohmann::json& row, const Manifest& m) {
     }
 }
 
+/// As text, which is how a job is created.
+void describeJob(nlohmann::json& row, const Manifest& m) {
+    if (!m.jobDocument.is_object()) return;
+    row["JobDocument"] = m.jobDocument.dump(2, ' ', true);
+    row["JobDocumentLacks"] = m.jobDocumentLacks;
+}
+
 /// Which increments hang on which full one, and whether all links of the chain are there.
 void describeChain(nlohmann::json& row, const std::vector<StoredBackup>& backups, const StoredBackup& backup) {
     try {
@@ -65,6 +72,7 @@ awaitable<nlohmann::json> listBackups(const Rclone& rclone, nlohmann::json reque
     const auto backups = co_await readBackups(rclone, folder, std::move(scratch));
     const auto job = request.value("job", "");
     const auto run = request.value("run", "");
+    const bool withJob = request.value("withJob", false);
     auto skip = request.value("offset", std::uint64_t{0});
     auto left = request.value("limit", std::numeric_limits<std::uint64_t>::max());
     auto rows = nlohmann::json::array();
@@ -75,10 +83,25 @@ awaitable<nlohmann::json> listBackups(const Rclone& rclone, nlohmann::json reque
         } else if (left > 0) {
             --left;
             rows.push_back(rowOf(backups, backup));
+            if (withJob && backup.manifest) describeJob(rows.back(), *backup.manifest);
         }
     }
     nlohmann::json answer;
     answer["backups"] = std::move(rows);
+    co_return answer;
+}
+
+awaitable<nlohmann::json> listBackupFolders(const Rclone& rclone, nlohmann::json request) {
+    const auto path = request.at("path").get<std::string>();
+    const auto top = request.at("remote").get<std::string>() + ":" + path;
+    auto folders = nlohmann::json::array();
+    const auto manifests = co_await rclone.findBelow(top, std::string("*") + manifestSuffix);
+    for (const auto& folder : foldersWithManifests(manifests)) {
+        const char* slash = path.empty() || folder.empty() ? "" : "/";
+        folders.push_back(path + slash + folder);
+    }
+    nlohmann::json answer;
+    answer["folders"] = std::move(folders);
     co_return answer;
 }
 

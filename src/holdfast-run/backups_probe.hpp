@@ -14,4 +14,7 @@ namespace holdfast {
 /// choose, and "limit" and "offset". `scratch` is a folder to fetch manifests into.
 awaitable<nlohmann::json> listBackups(const Rclone& rclone, nlohmann::json request, std::filesystem::path scratch);
 
+/// The answer to {"ask":"backupFolders"}: {"folders": paths below the remote}.
+awaitable<nlohmann::json> listBackupFolders(const Rclone& rclone, nlohmann::json request);
+
 } // namespace holdfast

@@ -85,6 +85,13 @@ awaitable<nlohmann::json> backups(Rclone rclone, nlohmann::json request, std::fi
     co_return co_await listBackups(rclone, std::move(request), std::move(scratch));
 }
 
+awaitable<nlohmann::json> backupFolders(Rclone rclone, nlohmann::json request) {
+    const auto name = request.at("remote").get<std::string>();
+    const auto known = co_await rclone.remotes();
+    if (!known.contains(name)) co_return noSuchRemote(name);
+    co_return co_await listBackupFolders(rclone, std::move(request));
+}
+
 awaitable<nlohmann::json> prunable(Rclone rclone, nlohmann::json request, std::filesystem::path scratch) {
     const auto name = request.at("remote").get<std::string>();
     const auto known = co_await rclone.remotes();
@@ -106,6 +113,7 @@ awaitable<nlohmann::json> answerTo(nlohmann::json request, std::filesystem::path
     if (ask == "remotes") co_return co_await remotes(rclone);
     if (ask == "remote") co_return co_await remote(rclone, request);
     if (ask == "backups") co_return co_await backups(rclone, request, folder / "manifests");
+    if (ask == "backupFolders") co_return co_await backupFolders(rclone, request);
     if (ask == "prune") co_return co_await prunable(rclone, request, folder / "manifests");
     if (ask == "orphans") co_return co_await orphans(rclone, request);
     throw Error(fmt::format("Unknown question \"{}\".", ask));

@@ -61,6 +61,8 @@ std::string serialize(const Manifest& m) {
     if (m.stream) json["stream"] = toJson(*m.stream);
     if (m.copy) json["copy"] = toJson(*m.copy);
     if (!m.sourceFields.is_null()) json[m.source] = m.sourceFields;
+    if (!m.jobDocument.is_null()) json["jobDocument"] = m.jobDocument;
+    if (!m.jobDocumentLacks.empty()) json["jobDocumentLacks"] = m.jobDocumentLacks;
     return json.dump(2) + "\n";
 }
 
@@ -81,6 +83,8 @@ Manifest parseManifest(const std::string& text) {
         readContent(json, m);
         if (const auto fields = json.find(m.source); fields != json.end()) m.sourceFields = *fields;
         m.tools = json.value("tools", nlohmann::json::object());
+        if (const auto document = json.find("jobDocument"); document != json.end()) m.jobDocument = *document;
+        m.jobDocumentLacks = json.value("jobDocumentLacks", std::vector<std::string>{});
         if (!isId(m.run) || m.objects.empty()) throw Error("The manifest names no run or no object.");
         return m;
     } catch (const nlohmann::json::exception& e) {

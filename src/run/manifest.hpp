@@ -49,6 +49,10 @@ struct Manifest {
     std::vector<Object> objects;
     nlohmann::json sourceFields; ///< what only this source has, under the source's name; null = none
     nlohmann::json tools = nlohmann::json::object();
+    /// The job as it was, without what may be secret in it, so that it can be made anew where nothing else is left;
+    /// null = none.
+    nlohmann::json jobDocument;
+    std::vector<std::string> jobDocumentLacks; ///< JSON pointers to what was left out of it
 };
 
 std::string serialize(const Manifest& manifest);

@@ -74,6 +74,14 @@ std::vector<FolderEntry> parseFolder(const std::string& text, const std::string&
     });
 }
 
+std::vector<std::string> parsePaths(const std::string& text, const std::string& doing) {
+    return answered(text, doing, [](const json& answer) {
+        std::vector<std::string> paths;
+        for (const auto& file : answer) paths.push_back(file.at("Path").get<std::string>());
+        return paths;
+    });
+}
+
 std::vector<FolderEntry> parsePendingUploads(const std::string& text, const std::string& folder,
                                              const std::string& doing) {
     return answered(text, doing, [&](const json& answer) {

@@ -64,6 +64,8 @@ RemoteFeatures parseFeatures(const std::string& text, const std::string& doing);
 std::optional<RemoteObject> parseStat(const std::string& text, const std::string& hash, const std::string& doing);
 /// Of `rclone lsjson`, as a whole.
 std::vector<FolderEntry> parseFolder(const std::string& text, const std::string& doing);
+/// Of `rclone lsjson --recursive`: the paths.
+std::vector<std::string> parsePaths(const std::string& text, const std::string& doing);
 /// Of `rclone backend list-multipart-uploads` for `folder` ("remote:bucket/path"): what is uploaded to files in it, not
 /// below it. The sizes are not known.
 std::vector<FolderEntry> parsePendingUploads(const std::string& text, const std::string& folder,

@@ -3,6 +3,8 @@
 #include "util/file.hpp"
 
 #include <algorithm>
+#include <cstring>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -106,6 +108,23 @@ awaitable<std::vector<StoredBackup>> readBackups(const Rclone& rclone, std::stri
     for (const auto& file : files) backups.push_back(fetched(scratch, file, whyNotFetched));
     std::sort(backups.begin(), backups.end(), newer);
     co_return backups;
+}
+
+std::vector<std::string> foldersWithManifests(const std::vector<std::string>& manifestPaths) {
+    std::set<std::string> versions; // a version's folder has the name of its manifest
+    for (const auto& path : manifestPaths) versions.insert(path.substr(0, path.size() - std::strlen(manifestSuffix)));
+    const auto isInVersion = [&](const std::string& path) {
+        for (auto slash = path.find('/'); slash != path.npos; slash = path.find('/', slash + 1)) {
+            if (versions.contains(path.substr(0, slash))) return true;
+        }
+        return false;
+    };
+    std::set<std::string> folders;
+    for (const auto& path : manifestPaths) {
+        const auto slash = path.rfind('/');
+        if (!isInVersion(path)) folders.insert(path.substr(0, slash == path.npos ? 0 : slash));
+    }
+    return {folders.begin(), folders.end()};
 }
 
 bool isNamedAfter(const StoredBackup& backup, const std::string& job) {

@@ -26,6 +26,10 @@ struct StoredBackup {
 awaitable<std::vector<StoredBackup>> readBackups(const Rclone& rclone, std::string folder,
                                                  std::filesystem::path scratch);
 
+/// The folders that hold backups, sorted, from the paths of all manifests below some folder; "" is that folder itself.
+/// A manifest in a version is a file that was backed up, and not counted.
+std::vector<std::string> foldersWithManifests(const std::vector<std::string>& manifestPaths);
+
 /// Reads what is in a manifest's file. Besides what parseManifest() refuses, it is not used if its name is not that of
 /// the backup that it tells of (somebody has swapped or renamed it), or if it names objects that do not lie beside it.
 StoredBackup readBackup(const std::string& manifestName, const std::string& text);

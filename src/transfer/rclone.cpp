@@ -142,6 +142,16 @@ awaitable<std::vector<FolderEntry>> Rclone::list(std::string folder, std::string
     co_return parseFolder(answer.out, doing);
 }
 
+awaitable<std::vector<std::string>> Rclone::findBelow(std::string folder, std::string pattern) const {
+    const auto answer = co_await ask(arguments("lsjson", "--recursive", "--fast-list", "--files-only", "--no-modtime",
+                                               "--no-mimetype", "--include", pattern, "--", folder),
+                                     askDeadline);
+    if (notFound(answer.status)) co_return std::vector<std::string>{};
+    const auto doing = fmt::format("list what lies below {}", folder);
+    if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
+    co_return parsePaths(answer.out, doing);
+}
+
 awaitable<std::vector<FolderEntry>> Rclone::entries(std::string folder) const {
     const auto answer = co_await ask(arguments("lsjson", "--no-modtime", "--no-mimetype", "--", folder), askDeadline);
     if (notFound(answer.status)) co_return std::vector<FolderEntry>{};

@@ -31,6 +31,9 @@ class Rclone {
     /// read the object back, so its `deadline` is the caller's.
     awaitable<std::optional<RemoteObject>> stat(std::string object, std::string hash = {},
                                                 std::chrono::microseconds deadline = {}) const;
+    /// The paths, from the folder on, of all files anywhere below it whose names match rclone's pattern; none if there
+    /// is no such folder.
+    awaitable<std::vector<std::string>> findBelow(std::string folder, std::string pattern) const;
     /// The files in a folder, not below it, whose names match rclone's pattern; none if there is no such folder.
     awaitable<std::vector<FolderEntry>> list(std::string folder, std::string pattern) const;
     /// All that lies in a folder, not below it; nothing if there is no such folder.

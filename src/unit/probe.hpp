@@ -15,7 +15,8 @@ namespace holdfast {
 ///
 /// Requests: {"ask":"job","job":{…},"rcloneConfig":…} → {"problems":[…]}; {"ask":"remotes","rcloneConfig":…} →
 /// {"remotes":[[name, type]…]}; {"ask":"remote","remote":…,"path":…,"write":true,"rcloneConfig":…} → what CheckRemote
-/// tells; {"ask":"backups","remote":…,"path":…,"rcloneConfig":…} → what ListBackups tells; {"ask":"schedule",
+/// tells; {"ask":"backups","remote":…,"path":…,"rcloneConfig":…} → what ListBackups tells; {"ask":"backupFolders", as
+/// before} → {"folders":[path…]}; {"ask":"schedule",
 /// "onCalendar":[…]}.
 class Prober {
   public:

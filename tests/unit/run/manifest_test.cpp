@@ -33,6 +33,16 @@ TEST(Manifest, comesBackAsItWasWritten) {
     EXPECT_EQ(read.sourceFields.at("dataset"), "tank");
 }
 
+TEST(Manifest, mayHaveTheJobThatMadeIt) {
+    EXPECT_TRUE(parseManifest(serialize(someManifest())).jobDocument.is_null());
+    auto m = someManifest();
+    m.jobDocument = {{"name", "nightly"}};
+    m.jobDocumentLacks = {"/a/b"};
+    const auto read = parseManifest(serialize(m));
+    EXPECT_EQ(read.jobDocument, m.jobDocument);
+    EXPECT_EQ(read.jobDocumentLacks, m.jobDocumentLacks);
+}
+
 TEST(Manifest, isOfAStreamOrOfACopy) {
     auto copy = someManifest();
     copy.stream.reset();

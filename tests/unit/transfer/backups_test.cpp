@@ -108,5 +108,16 @@ TEST(Backups, chainThatGoesInCirclesEnds) {
     EXPECT_NE(chainError(backups, 0).find("each other"), std::string::npos);
 }
 
+TEST(Backups, foldersThatHoldThemAreFoundByTheirManifests) {
+    using Paths = std::vector<std::string>;
+    EXPECT_EQ(foldersWithManifests({}), Paths{});
+    EXPECT_EQ(
+        foldersWithManifests({"b/x.manifest.json", "y.manifest.json", "a/c/z.manifest.json", "b/w.manifest.json"}),
+        (Paths{"", "a/c", "b"}));
+    EXPECT_EQ(foldersWithManifests({"b/v-1.manifest.json", "b/v-1/old/file.manifest.json", "b/v-10/x.manifest.json"}),
+              (Paths{"b", "b/v-10"}))
+        << "what lies in a version was backed up";
+}
+
 } // namespace
 } // namespace holdfast
