@@ -21,6 +21,7 @@ std::vector<std::string> alertsOf(const nlohmann::json& job, bool live, USec now
     const bool scheduled = job.value("enabled", true) && !job.value("schedule", "").empty();
     if (!live) {
         if (isBad(job.value("lastRunResult", ""))) alerts.emplace_back("last run failed");
+        if (job.value("mirrorOpen", false)) alerts.emplace_back("mirror not whole");
         if (scheduled && job.value("lastSuccessAt", USec{0}) == 0) alerts.emplace_back("no backup yet");
         if (scheduled && isOverdue(job, now)) alerts.emplace_back("overdue");
     }

@@ -1,5 +1,6 @@
 #include "holdfastctl/commands.hpp"
 #include "holdfastctl/exit_status.hpp"
+#include "holdfastctl/run_lookup.hpp"
 #include "util/error.hpp"
 #include "util/format.hpp"
 #include "util/id.hpp"
@@ -44,8 +45,19 @@ std::optional<json> jobNamed(Client& client, const std::string& name) {
     return std::nullopt;
 }
 
-bool couldBeginId(const std::string& text) {
-    return text.size() >= shownId && text.size() <= 32 && text.find_first_not_of("0123456789abcdef") == text.npos;
+/// As few digits as the service takes.
+bool couldBeginBackupId(const std::string& text) {
+    return text.size() >= 4 && text.size() <= 32 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
+
+std::vector<BackupPlace> placesOfAllJobs(Client& client) {
+    std::vector<BackupPlace> places;
+    std::set<std::string> seen;
+    for (const auto& job : client.objects().jobs) {
+        const auto destination = job.value("destination", "");
+        if (seen.insert(destination).second) places.push_back(splitPlace(destination));
+    }
+    return places;
 }
 
 /// What a person means by a backup.
@@ -55,31 +67,97 @@ struct Meant {
     std::string job;
 };
 
-/// A run of this machine's history that is no backup has none.
-Meant meantByRun(Client& client, const std::string& which) {
-    const auto run = client.run(resolveRun(client, which));
-    const auto kind = run.value("kind", "");
-    if (kind != "streaming" && kind != "copy") {
-        throw Error(fmt::format("Run {} has made no backup: it was a {}.", run.value("id", ""), kind));
+/// The backup with such an id, in any of these places.
+std::optional<Meant> backupIn(Client& client, const std::vector<BackupPlace>& places, const std::string& id) {
+    std::optional<Meant> found;
+    for (const auto& place : places) {
+        for (const auto& backup : client.backupsOfRun(place, id)) {
+            const auto run = backup.value("run", id);
+            if (found && found->run != run) {
+                throw Error(fmt::format("{} is the beginning of more than one backup's id; give more of it.", id));
+            }
+            found = Meant{place, run, ""};
+        }
     }
-    return {placeOfRun(run), run.value("id", ""), ""};
+    return found;
+}
+
+/// As backupIn(), where the jobs of this machine lead to. One of them that cannot be looked at keeps no other from it.
+std::optional<Meant> backupWhereJobsLead(Client& client, const std::string& id) {
+    std::optional<Meant> found;
+    std::string whyNot;
+    for (const auto& place : placesOfAllJobs(client)) {
+        try {
+            if (!found) found = backupIn(client, {place}, id);
+        } catch (const ServiceError& error) {
+            if (error.exitStatus() != exitWith::failed) throw;
+            whyNot = fmt::format(" {} could not be looked at: {}", nameOf(place), error.what());
+        }
+    }
+    if (!found && !whyNot.empty()) throw Error(fmt::format("There is no backup {} where jobs lead to.{}", id, whyNot));
+    return found;
+}
+
+/// The one place of these that has backups of the job.
+BackupPlace placeWithJob(Client& client, const std::vector<BackupPlace>& places, const std::string& job,
+                         const std::string& top) {
+    std::optional<BackupPlace> found;
+    for (const auto& place : places) {
+        if (client.backups(place, job).empty()) continue;
+        if (found) {
+            throw Error(fmt::format("There are backups of job {} in {} and in {}: say which with --path.", job,
+                                    nameOf(*found), nameOf(place)));
+        }
+        found = place;
+    }
+    if (!found)
+        throw Error(fmt::format("There is no backup {}, and none of a job of that name, in {} or below.", job, top));
+    return *found;
+}
+
+Meant meantBelow(Client& client, const std::string& which, const BackupPlace& top) {
+    const bool mayBeId = couldBeginBackupId(which);
+    if (mayBeId) {
+        if (const auto here = backupIn(client, {top}, which)) return *here;
+    } else if (!client.backups(top, which).empty()) {
+        return {top, "", which};
+    }
+    const auto places = client.backupPlaces(top);
+    if (mayBeId) {
+        if (const auto below = backupIn(client, places, which)) return *below;
+    }
+    return {placeWithJob(client, places, which, nameOf(top)), "", which};
+}
+
+/// Of this machine's history.
+std::optional<json> knownRun(Client& client, const std::string& which) {
+    const auto id = runWithId(client, which);
+    if (!id) return std::nullopt;
+    try {
+        return client.run(*id);
+    } catch (const ServiceError& error) {
+        if (error.name() != errorName::noSuchRun) throw;
+        return std::nullopt;
+    }
+}
+
+Meant meantByRun(const json& run) {
+    const auto id = run.value("id", "");
+    if (!backsUp(run)) throw Error(fmt::format("Run {} has made no backup: it was a {}.", id, run.value("kind", "")));
+    return {placeOfRun(run), id, ""};
 }
 
 Meant meant(Client& client, const std::string& which, const std::optional<BackupPlace>& place) {
-    if (place) {
-        const bool run = isId(which) || couldBeginId(which);
-        return {*place, run ? which : "", run ? "" : which};
-    }
+    if (place) return meantBelow(client, which, *place);
     if (const auto job = jobNamed(client, which)) return {splitPlace(job->value("destination", "")), "", which};
-    try {
-        return meantByRun(client, which);
-    } catch (const ServiceError&) {
-        throw;
-    } catch (const Error& e) {
-        throw Error(fmt::format("{} If this machine does not know the backup, say where it lies: --remote REMOTE "
-                                "--path PATH.",
-                                e.what()));
+    if (const auto run = knownRun(client, which)) return meantByRun(*run);
+    if (const auto gone = lastDoneBackup(client, which)) return {placeOfRun(*gone), "", which};
+    if (couldBeginBackupId(which)) {
+        if (const auto found = backupWhereJobsLead(client, which)) return *found;
     }
+    throw Error(fmt::format("There is no backup {} that this machine knows, nor a job of that name, nor is there one "
+                            "where its jobs lead to. Say where it lies: --remote REMOTE --path PATH.",
+                            which));
 }
 
 json newestOf(Client& client, const Meant& wanted) {
@@ -110,28 +188,57 @@ void showBackups(Output& out, const BackupPlace& place, const std::vector<json>&
     for (const auto& backup : backups) {
         if (backup.contains("run")) rows.push_back(rowOf(backup));
     }
-    if (rows.empty())
-        out.line(fmt::format("There are no backups in {}.", nameOf(place)));
-    else
+    if (!rows.empty()) {
+        out.line(fmt::format("In {}:", nameOf(place)));
         out.table({"BACKUP", "JOB", "MADE", "SOURCE", "SIZE", "HOST", "BUILDS ON", "STATE"}, rows, 7);
+    }
     for (const auto& backup : backups) {
         const auto error = backup.value("error", "");
         if (!error.empty()) out.hint(fmt::format("{}: {}", backup.value("manifest", ""), error));
     }
 }
 
-std::vector<BackupPlace> placesOfJobs(Client& client) {
+/// What a listing is about, and where it looks.
+struct Search {
     std::vector<BackupPlace> places;
-    std::set<std::string> seen;
-    for (const auto& job : client.objects().jobs) {
-        const auto destination = job.value("destination", "");
-        if (seen.insert(destination).second) places.push_back(splitPlace(destination));
+    std::string job;
+    std::string where; ///< for people
+};
+
+Search searchFor(Client& client, const std::string& job, const std::optional<BackupPlace>& place) {
+    if (place) return {client.backupPlaces(*place), job, nameOf(*place) + " or anywhere below"};
+    if (!job.empty()) {
+        const auto one = meant(client, job, place).place;
+        return {{one}, job, nameOf(one)};
     }
-    if (places.empty()) {
-        throw Error("There are no jobs here that would tell where backups lie: say it with --remote REMOTE --path "
-                    "PATH. 'holdfastctl remote list' shows the remotes.");
+    Search search{placesOfAllJobs(client), "", "the destinations of the jobs"};
+    if (search.places.empty()) {
+        throw Error("There are no jobs here that would tell where backups lie: say it with --remote REMOTE, and "
+                    "--path PATH for a folder of it. 'holdfastctl remote list' shows the remotes.");
     }
-    return places;
+    return search;
+}
+
+/// There are files, but nothing that vouches for them.
+void hintAtOpenMirror(Context& context, const std::string& job) {
+    if (job.empty()) return;
+    const auto run = runThatLeftMirrorOpen(context.client, job);
+    if (!run) return;
+    context.out.hint(fmt::format(
+        "The mirror of job {} is not whole: its run {} ({}) had begun to change it and was not done. Its files lie in "
+        "{}, but none can be restored until a run is done: 'holdfastctl start {}'.",
+        job, run->value("id", "").substr(0, shownId), run->value("result", ""), run->value("outputPath", ""), job));
+}
+
+json newestToRestore(Context& context, const Meant& wanted) {
+    try {
+        return newestOf(context.client, wanted);
+    } catch (const ServiceError&) {
+        throw;
+    } catch (const Error&) {
+        hintAtOpenMirror(context, wanted.job);
+        throw;
+    }
 }
 
 } // namespace
@@ -151,18 +258,11 @@ int showStarted(Context& context, const StartedRun& run, bool follow, const std:
 }
 
 int listBackups(Context& context, const std::string& job, const std::optional<BackupPlace>& place) {
-    std::vector<BackupPlace> places;
-    if (place)
-        places.push_back(*place);
-    else if (job.empty())
-        places = placesOfJobs(context.client);
-    else
-        places.push_back(meant(context.client, job, place).place);
-
+    const auto search = searchFor(context.client, job, place);
     bool broken = false;
     json document = json::array();
-    for (const auto& where : places) {
-        const auto backups = context.client.backups(where, job);
+    for (const auto& where : search.places) {
+        const auto backups = context.client.backups(where, search.job);
         broken = broken || std::any_of(backups.begin(), backups.end(),
                                        [](const json& backup) { return !backup.value("error", "").empty(); });
         if (!context.out.json()) showBackups(context.out, where, backups);
@@ -172,8 +272,25 @@ int listBackups(Context& context, const std::string& job, const std::optional<Ba
             document.push_back(std::move(backup));
         }
     }
-    if (context.out.json()) context.out.document(document);
+    if (context.out.json())
+        context.out.document(document);
+    else if (document.empty())
+        context.out.line(fmt::format("There are no backups in {}.", search.where));
+    if (document.empty()) hintAtOpenMirror(context, job);
     return broken ? exitWith::failed : exitWith::done;
+}
+
+JobOfBackup jobOfBackup(Client& client, const std::string& which, const std::optional<BackupPlace>& place) {
+    auto wanted = meant(client, which, place);
+    if (wanted.run.empty()) wanted.run = newestOf(client, wanted).value("run", "");
+    const auto found = client.backupsOfRun(wanted.place, wanted.run, true);
+    if (found.empty()) throw Error(fmt::format("There is no backup {} in {}.", wanted.run, nameOf(wanted.place)));
+    const auto document = found.front().value("jobDocument", "");
+    if (document.empty()) {
+        throw Error(fmt::format("The manifest of backup {} does not tell of its job: it was made by an older version.",
+                                wanted.run));
+    }
+    return {wanted.run, wanted.place, document, found.front().value("jobDocumentLacks", std::vector<std::string>{})};
 }
 
 int restoreBackup(Context& context, const std::string& which, const std::string& target,
@@ -182,7 +299,7 @@ int restoreBackup(Context& context, const std::string& which, const std::string&
         throw Error("Say where to restore to: a TARGET, or --volumes for the containers' volumes.");
     }
     auto wanted = meant(context.client, which, place);
-    if (wanted.run.empty()) wanted.run = newestOf(context.client, wanted).value("run", "");
+    if (wanted.run.empty()) wanted.run = newestToRestore(context, wanted).value("run", "");
     const auto run = context.client.restore(wanted.place, wanted.run, target, options);
     return showStarted(context, run, options.follow, fmt::format("The restore of {}", wanted.run.substr(0, shownId)));
 }

@@ -187,6 +187,24 @@ std::vector<json> Client::backups(const BackupPlace& place, const std::string& j
     return backups;
 }
 
+std::vector<json> Client::backupsOfRun(const BackupPlace& place, const std::string& run, bool withJob) {
+    VariantMap options{{"run", sdbus::Variant(run)}};
+    if (withJob) options["withJob"] = sdbus::Variant(true);
+    const auto [rows] = call<std::vector<VariantMap>>(Takes::Authorization, managerPath, managerInterface,
+                                                      "ListBackups", place.remote, place.path, options);
+    std::vector<json> backups;
+    for (const auto& row : rows) backups.push_back(toJson(row));
+    return backups;
+}
+
+std::vector<BackupPlace> Client::backupPlaces(const BackupPlace& below) {
+    const auto [paths] = call<std::vector<std::string>>(Takes::Authorization, managerPath, managerInterface,
+                                                        "ListBackupFolders", below.remote, below.path, noOptions);
+    std::vector<BackupPlace> places;
+    for (const auto& path : paths) places.push_back({below.remote, path});
+    return places;
+}
+
 StartedRun Client::restore(const BackupPlace& place, const std::string& backup, const std::string& target,
                            const RestoreOptions& wanted) {
     VariantMap options{{"force", sdbus::Variant(wanted.force)}};

@@ -90,6 +90,10 @@ class Client {
 
     /// Newest first, all of them; of one job, if `job` is not empty.
     std::vector<nlohmann::json> backups(const BackupPlace& place, const std::string& job);
+    /// Those whose run's id begins so. `withJob`: with the document of the job that made it, `jobDocument`.
+    std::vector<nlohmann::json> backupsOfRun(const BackupPlace& place, const std::string& run, bool withJob = false);
+    /// The places, at and anywhere below this one, where there are backups.
+    std::vector<BackupPlace> backupPlaces(const BackupPlace& below);
     StartedRun restore(const BackupPlace& place, const std::string& backup, const std::string& target,
                        const RestoreOptions& options);
     /// Of one backup, or of all of a job's.

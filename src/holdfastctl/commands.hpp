@@ -18,11 +18,17 @@ struct Context {
 
 // jobs.cpp
 int createJob(Context& context, const std::string& file);
+/// The job that has made the backup, to go on where that lies; `printOnly`: only shows its document.
+int createJobFromBackup(Context& context, const std::string& which, const std::optional<BackupPlace>& place,
+                        bool printOnly, bool withoutAsking);
 int validateJob(Context& context, const std::string& file);
 int listJobs(Context& context);
 int showJob(Context& context, const std::string& name, bool configOnly);
 int setInJob(Context& context, const std::string& name, const std::vector<std::string>& assignments);
 int removeJob(Context& context, const std::string& name, bool withoutAsking);
+
+/// Tells of the backups that the job has left at `before`, if its destination is another now.
+void tellOfBackupsLeft(Context& context, const std::string& name, const std::string& before);
 
 // edit.cpp
 int editJob(Context& context, const std::string& name);
@@ -52,13 +58,23 @@ int listRemotes(Context& context);
 int checkRemote(Context& context, const std::string& name, const std::optional<std::string>& path);
 
 // backups.cpp
-/// Without a place, that of the job; without a job either, those of all jobs.
+/// With a place, in all folders below it too; without one, in that of the job; without a job either, in those of all
+/// jobs.
 int listBackups(Context& context, const std::string& job, const std::optional<BackupPlace>& place);
 /// `which`: a run's id or the beginning of one; or the name of a job, for its newest backup or, to verify, all of them.
 int restoreBackup(Context& context, const std::string& which, const std::string& target,
                   const std::optional<BackupPlace>& place, const RestoreOptions& options);
 int verifyBackups(Context& context, const std::string& which, const std::optional<BackupPlace>& place, bool deep,
                   bool follow);
+
+/// The job that has made a backup, as its manifest has it.
+struct JobOfBackup {
+    std::string run;
+    BackupPlace place;
+    std::string document;
+    std::vector<std::string> lacks; ///< JSON pointers to what may be secret, and is not in the document
+};
+JobOfBackup jobOfBackup(Client& client, const std::string& which, const std::optional<BackupPlace>& place);
 
 // retention.cpp
 /// Says what would go, and why; `now`: removes it.
@@ -69,9 +85,5 @@ int tidyUp(Context& context, const BackupPlace& place, bool remove, bool anyRun,
 
 /// Tells of a run that has been started or, with `follow`, shows it until it ends. `what` begins a sentence.
 int showStarted(Context& context, const StartedRun& run, bool follow, const std::string& what);
-
-/// The id of the run that a person means: an id, the name of a job (its last run), or the beginning of one id. Throws
-/// `Error`.
-std::string resolveRun(Client& client, const std::string& which);
 
 } // namespace holdfast::ctl

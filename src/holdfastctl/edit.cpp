@@ -155,6 +155,7 @@ void report(Output& out, const std::string& name, bool changed) {
 
 int editJob(Context& context, const std::string& name) {
     const auto before = context.client.jobConfig(name);
+    const auto destination = context.client.jobProperties(name).value("destination", "");
     Draft draft(name, nlohmann::ordered_json::parse(before).dump(2) + "\n");
     const bool mayAsk = !context.out.json() && ::isatty(STDIN_FILENO) != 0;
     while (true) {
@@ -163,6 +164,7 @@ int editJob(Context& context, const std::string& name) {
             const bool changed = submit(context.client, name, before, draft.text());
             draft.done();
             report(context.out, name, changed);
+            if (changed) tellOfBackupsLeft(context, name, destination);
             return exitWith::done;
         } catch (const std::exception& error) {
             if (draft.untouched()) throw;

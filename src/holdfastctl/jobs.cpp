@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
@@ -27,6 +28,54 @@ json toJson(const std::vector<Problem>& problems) {
 /// The name in a document that the service has accepted.
 std::string nameIn(const std::string& config) { return json::parse(config).at("name").get<std::string>(); }
 
+/// "nas:backups/web" as options.
+std::string placeOptions(const std::string& destination) {
+    const auto colon = destination.find(':');
+    const auto path = colon == std::string::npos ? "" : destination.substr(colon + 1);
+    const auto remote = fmt::format("--remote {}", destination.substr(0, colon));
+    return path.empty() ? remote : fmt::format("{} --path {}", remote, path);
+}
+
+/// "/a/b" as `job set` has it.
+std::string asKey(std::string pointer) {
+    std::replace(pointer.begin(), pointer.end(), '/', '.');
+    return pointer.substr(std::min<std::size_t>(pointer.size(), 1));
+}
+
+/// The job goes on where its backups lie, whatever the remote was called on the machine that made them. It does not
+/// start by itself while something is missing.
+json jobToGoOn(const JobOfBackup& found) {
+    auto document = json::parse(found.document);
+    document["remoteName"] = found.place.remote;
+    document["destinationPath"] = found.place.path;
+    if (!found.lacks.empty()) document["enabled"] = false;
+    return document;
+}
+
+void tellWhatIsLacking(Context& context, const std::string& name, const std::vector<std::string>& lacks) {
+    if (lacks.empty()) return;
+    std::vector<std::string> keys;
+    std::transform(lacks.begin(), lacks.end(), std::back_inserter(keys), asKey);
+    context.out.hint(
+        fmt::format("Not in the manifest, since it may be private: {}. So the job is disabled: 'holdfastctl "
+                    "job edit {}' sets that, and \"enabled\".",
+                    fmt::join(keys, ", "), name));
+}
+
+void tellWhatStays(Context& context, const json& job) {
+    const auto destination = job.value("destination", "");
+    if (job.value("lastSuccessAt", USec{0}) > 0) {
+        context.out.hint(fmt::format("Its backups stay in {}: 'holdfastctl backups {}' lists them.", destination,
+                                     placeOptions(destination)));
+    }
+    if (job.value("sourceType", "") == "zfs") {
+        context.out.hint(
+            fmt::format("If it was incremental, the snapshot that its next backup would have built on stays "
+                        "too: /var/lib/holdfast/bases/{}.json names it.",
+                        job.value("name", "")));
+    }
+}
+
 } // namespace
 
 int createJob(Context& context, const std::string& file) {
@@ -37,6 +86,32 @@ int createJob(Context& context, const std::string& file) {
         context.out.document({{"job", name}});
     else
         context.out.line(fmt::format("Job {} created.", name));
+    return exitWith::done;
+}
+
+int createJobFromBackup(Context& context, const std::string& which, const std::optional<BackupPlace>& place,
+                        bool printOnly, bool withoutAsking) {
+    const auto found = jobOfBackup(context.client, which, place);
+    const auto document = jobToGoOn(found);
+    const auto name = document.value("name", "");
+    if (printOnly) {
+        context.out.document(document);
+        tellWhatIsLacking(context, name, found.lacks);
+        return exitWith::done;
+    }
+    if (!withoutAsking && !context.out.json() && ::isatty(STDIN_FILENO) != 0) {
+        context.out.document(document);
+        if (!confirm("Create this job? Whoever can write to the remote could have changed it.", false)) {
+            context.out.line("Nothing was created.");
+            return exitWith::failed;
+        }
+    }
+    context.client.createJob(document.dump());
+    if (context.out.json())
+        context.out.document({{"job", name}, {"lacks", found.lacks}});
+    else
+        context.out.line(fmt::format("Job {} created from backup {}.", name, found.run));
+    tellWhatIsLacking(context, name, found.lacks);
     return exitWith::done;
 }
 
@@ -102,12 +177,23 @@ int showJob(Context& context, const std::string& name, bool configOnly) {
 int setInJob(Context& context, const std::string& name, const std::vector<std::string>& assignments) {
     json patch = json::object();
     for (const auto& assignment : assignments) patch.update(mergePatchFrom(assignment), true);
+    const auto before = context.client.jobProperties(name).value("destination", "");
     context.client.updateJob(name, patch);
     if (context.out.json())
         context.out.document({{"job", name}});
     else
         context.out.line(fmt::format("Job {} changed.", name));
+    tellOfBackupsLeft(context, name, before);
     return exitWith::done;
+}
+
+void tellOfBackupsLeft(Context& context, const std::string& name, const std::string& before) {
+    const auto now = context.client.jobProperties(name);
+    if (now.value("destination", "") == before || now.value("lastSuccessAt", USec{0}) == 0) return;
+    context.out.hint(
+        fmt::format("The backups that it has made so far stay in {}, where neither \"keep\" nor drills look "
+                    "any more: 'holdfastctl backups {}' lists them.",
+                    before, placeOptions(before)));
 }
 
 int removeJob(Context& context, const std::string& name, bool withoutAsking) {
@@ -116,11 +202,13 @@ int removeJob(Context& context, const std::string& name, bool withoutAsking) {
         context.out.line("Nothing was removed.");
         return exitWith::failed;
     }
+    const auto job = context.client.jobProperties(name);
     context.client.removeJob(name);
     if (context.out.json())
         context.out.document({{"job", name}});
     else
         context.out.line(fmt::format("Job {} removed.", name));
+    tellWhatStays(context, job);
     return exitWith::done;
 }
 

@@ -1,8 +1,10 @@
 #include "holdfastctl/commands.hpp"
 #include "holdfastctl/exit_status.hpp"
+#include "holdfastctl/run_lookup.hpp"
 
+#include <cstring>
 #include <functional>
-#include <iostream>
+#include <sstream>
 #include <string_view>
 
 #include <CLI/CLI.hpp>
@@ -24,6 +26,8 @@ struct Arguments {
     bool configOnly = false;
     std::string name;
     std::string file;
+    std::string fromBackup;
+    bool printOnly = false;
     std::vector<std::string> assignments;
     std::optional<std::string> path;
     std::string remote;
@@ -57,6 +61,25 @@ CLI::App* addCommand(CLI::App& parent, const std::string& name, const std::strin
     return app;
 }
 
+std::optional<BackupPlace> placeOf(const Arguments& a) {
+    if (a.remote.empty()) return std::nullopt;
+    return BackupPlace{a.remote, a.path.value_or("")};
+}
+
+CLI::Option* addPlace(CLI::App* command, Arguments& a) {
+    auto* remote = command->add_option("--remote", a.remote, "The remote on which the backups lie");
+    command->add_option("--path", a.path, "The folder on that remote, or one above it")->needs(remote);
+    return remote;
+}
+
+int createJobFrom(Context& context, const Arguments& a) {
+    if (!a.fromBackup.empty()) return createJobFromBackup(context, a.fromBackup, placeOf(a), a.printOnly, a.yes);
+    if (!a.file.empty()) return createJob(context, a.file);
+    throw ServiceError("org.holdfast1.Error.Usage",
+                       "Say which job: a FILE, or --from-backup BACKUP.\n'holdfastctl job create --help' tells more.",
+                       exitWith::usage);
+}
+
 void addJobCommands(CLI::App& app, Arguments& a) {
     auto& job = *app.add_subcommand("job", "Configure jobs");
     job.require_subcommand(1);
@@ -67,9 +90,13 @@ void addJobCommands(CLI::App& app, Arguments& a) {
         command->add_option("JOB", a.name, "Name of the job")->required();
         return command;
     };
-    add("create", "Store a new job", [&](Context& c) { return createJob(c, a.file); })
-        ->add_option("FILE", a.file, "The job as JSON; - is standard input")
-        ->required();
+    auto* create = add("create", "Store a new job", [&](Context& c) { return createJobFrom(c, a); });
+    auto* file = create->add_option("FILE", a.file, "The job as JSON; - is standard input");
+    auto* backup =
+        create->add_option("--from-backup", a.fromBackup, "The job that has made this backup")->excludes(file);
+    create->add_flag("--print", a.printOnly, "Only show what would be stored")->needs(backup);
+    create->add_flag("-y,--yes", a.yes, "Do not ask")->needs(backup);
+    addPlace(create, a)->needs(backup);
     named(add("show", "Show a job and its configuration", [&](Context& c) {
         return showJob(c, a.name, a.configOnly);
     }))->add_flag("--config", a.configOnly, "Only the configuration, as `job create` takes it");
@@ -114,7 +141,7 @@ void addRunCommands(CLI::App& app, Arguments& a) {
         ->excludes(deep);
     ofJob(add("stop", "Cancel all runs of a job", [&](Context& c) { return stopJob(c, a.name); }));
     ofRun(add("follow", "Show a run's progress until it ends",
-              [&](Context& c) { return followRun(c, resolveRun(c.client, a.name)); }));
+              [&](Context& c) { return followRun(c, resolveRun(c.client, a.name, OfJob::LiveRun)); }));
     ofRun(add("show", "Show a run", [&](Context& c) { return showRun(c, a.name); }));
     ofRun(add("cancel", "Cancel a run", [&](Context& c) { return cancelRun(c, a.name); }));
     ofRun(add("log", "Show a run's journal", [&](Context& c) {
@@ -129,16 +156,10 @@ void addRunCommands(CLI::App& app, Arguments& a) {
 }
 
 /// Of a backup that this machine's jobs and history do not tell of.
-std::optional<BackupPlace> placeOf(const Arguments& a) {
-    if (a.remote.empty()) return std::nullopt;
-    return BackupPlace{a.remote, a.path.value_or("")};
-}
-
 void addBackupCommands(CLI::App& app, Arguments& a) {
     const auto add = [&](const char* name, const char* description, std::function<int(Context&)> command) {
         auto* added = addCommand(app, name, description, a, std::move(command));
-        auto* remote = added->add_option("--remote", a.remote, "The remote on which the backups lie");
-        added->add_option("--path", a.path, "The folder on that remote")->needs(remote);
+        addPlace(added, a);
         return added;
     };
     const auto following = [&](CLI::App* command) {
@@ -226,12 +247,19 @@ bool wantsJson(int argc, char** argv) {
     return false;
 }
 
+/// What the library says of --help and --version.
+std::string helpOf(const CLI::App& app, const CLI::ParseError& error) {
+    std::ostringstream help;
+    app.exit(error, help, help);
+    return help.str();
+}
+
 int reportUsage(const CLI::App& app, const CLI::ParseError& error, Output& out) {
     if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
         if (error.get_name() == "CallForVersion" && out.json())
             out.document({{"version", HOLDFAST_VERSION}});
         else
-            app.exit(error);
+            out.lines(helpOf(app, error));
         return exitWith::done;
     }
     const auto unknown = app.remaining(true);
@@ -258,6 +286,13 @@ int runCommand(const Arguments& arguments, Output& out) {
     }
 }
 
+/// What was asked for may be done; whoever was to be told has not been.
+int unlessUnheard(int status, Output& out) {
+    if (out.writeError() == 0) return status;
+    out.hint(fmt::format("holdfastctl: Standard output could not be written: {}.", std::strerror(out.writeError())));
+    return status == exitWith::done ? exitWith::failed : status;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -278,7 +313,7 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return reportUsage(app, error, out);
+        return unlessUnheard(reportUsage(app, error, out), out);
     }
-    return runCommand(arguments, out);
+    return unlessUnheard(runCommand(arguments, out), out);
 }

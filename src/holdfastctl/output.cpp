@@ -4,6 +4,7 @@
 #include "util/text.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -27,9 +28,10 @@ const std::map<std::string, std::string_view, std::less<>> stateColours = {
     {"interrupted", red}, {"cancelled", "33"}, {"running", "36"}, {"starting", "36"},
 };
 
-void print(std::FILE* stream, const std::string& text) {
-    std::fwrite(text.data(), 1, text.size(), stream);
-    std::fflush(stream);
+/// Returns errno, or 0.
+int writeTo(std::FILE* stream, const std::string& text) {
+    const bool whole = std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0;
+    return whole ? 0 : errno;
 }
 
 /// A terminal that understands escape sequences.
@@ -41,6 +43,22 @@ bool isTerminal(int fd) {
 bool mayColour(int fd) {
     const char* refused = std::getenv("NO_COLOR");
     return isTerminal(fd) && (refused == nullptr || *refused == '\0');
+}
+
+/// Leaves it as it is where there is no room to speak of.
+void cutLastColumn(std::vector<std::vector<std::string>>& lines, std::size_t width) {
+    constexpr std::size_t least = 16;
+    std::vector<std::size_t> widths(lines.front().size());
+    for (const auto& cells : lines) {
+        for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], displayWidth(cells[i]));
+    }
+    std::size_t used = 0;
+    for (std::size_t i = 0; i + 1 < widths.size(); ++i) used += widths[i] + 2;
+    if (width < used + least) return;
+    for (auto& cells : lines) {
+        if (cells.size() < widths.size() || displayWidth(cells.back()) <= width - used) continue;
+        cells.back() = cutToWidth(cells.back(), width - used - 1) + "…";
+    }
 }
 
 template<typename Json>
@@ -70,7 +88,14 @@ std::string Output::painted(std::string_view text, std::string_view colour, bool
     return on ? fmt::format("\x1b[{}m{}\x1b[0m", colour, text) : std::string(text);
 }
 
-void Output::line(std::string_view text) { print(stdout, harmless(text) + "\n"); }
+void Output::print(const std::string& text) {
+    const int error = writeTo(stdout, text);
+    if (writeError_ == 0) writeError_ = error;
+}
+
+void Output::line(std::string_view text) { print(harmless(text) + "\n"); }
+
+void Output::lines(std::string_view text) { print(harmlessLines(text)); }
 
 void Output::table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
                    std::optional<std::size_t> stateColumn, std::optional<std::size_t> alertColumn) {
@@ -79,13 +104,14 @@ void Output::table(const std::vector<std::string>& header, const std::vector<std
         auto& cells = lines.emplace_back(row);
         std::transform(cells.begin(), cells.end(), cells.begin(), [](const auto& cell) { return harmless(cell); });
     }
-    print(stdout, formatTable(lines, [&](std::size_t row, std::size_t column, const std::string& cell) {
-              if (row == 0) return painted(cell, bold, colours_);
-              if (column == alertColumn) return painted(cell, red, colours_);
-              if (column != stateColumn) return cell;
-              const auto colour = stateColours.find(cell.substr(0, cell.find(' ')));
-              return colour == stateColours.end() ? cell : painted(cell, colour->second, colours_);
-          }));
+    if (onTerminal_) cutLastColumn(lines, columns());
+    print(formatTable(lines, [&](std::size_t row, std::size_t column, const std::string& cell) {
+        if (row == 0) return painted(cell, bold, colours_);
+        if (column == alertColumn) return painted(cell, red, colours_);
+        if (column != stateColumn) return cell;
+        const auto colour = stateColours.find(cell.substr(0, cell.find(' ')));
+        return colour == stateColours.end() ? cell : painted(cell, colour->second, colours_);
+    }));
 }
 
 void Output::fields(const std::vector<std::pair<std::string, std::string>>& fields) {
@@ -93,20 +119,18 @@ void Output::fields(const std::vector<std::pair<std::string, std::string>>& fiel
     for (const auto& [name, value] : fields) {
         if (!value.empty()) rows.push_back({name + ":", harmless(value)});
     }
-    print(stdout, formatTable(rows));
+    print(formatTable(rows));
 }
 
 void Output::document(const nlohmann::ordered_json& value) {
-    print(stdout, json() ? dumped(value, 2, true) : harmlessLines(dumped(value, 2, false)));
+    print(json() ? dumped(value, 2, true) : harmlessLines(dumped(value, 2, false)));
 }
 
-void Output::jsonLine(const nlohmann::json& value) { print(stdout, dumped(value, -1, true)); }
+void Output::jsonLine(const nlohmann::json& value) { print(dumped(value, -1, true)); }
 
-void Output::liveLine(std::string_view text) {
-    print(stdout, "\r" + cutToWidth(harmless(text), columns() - 1) + "\x1b[K");
-}
+void Output::liveLine(std::string_view text) { print("\r" + cutToWidth(harmless(text), columns() - 1) + "\x1b[K"); }
 
-void Output::endLiveLine() { print(stdout, "\r\x1b[K"); }
+void Output::endLiveLine() { print("\r\x1b[K"); }
 
 std::size_t Output::columns() const {
     winsize size{};
@@ -114,7 +138,7 @@ std::size_t Output::columns() const {
     return size.ws_col;
 }
 
-void Output::hint(std::string_view text) { print(stderr, harmlessLines(text) + "\n"); }
+void Output::hint(std::string_view text) { writeTo(stderr, harmlessLines(text) + "\n"); }
 
 void Output::error(const std::exception& error) {
     const auto* service = dynamic_cast<const ServiceError*>(&error);
@@ -123,10 +147,10 @@ void Output::error(const std::exception& error) {
     const std::string name = service != nullptr ? service->name() : "org.holdfast1.Error.Failed";
     if (json()) return jsonLine(errorDocument(name, error.what(), problems));
 
-    print(stderr, painted("holdfastctl:", red, errorColours_) + " " + harmlessLines(error.what()) + "\n");
+    writeTo(stderr, painted("holdfastctl:", red, errorColours_) + " " + harmlessLines(error.what()) + "\n");
     for (const auto& problem : problems) {
         const auto where = problem.pointer.empty() ? "" : problem.pointer + ": ";
-        print(stderr, "  " + harmless(where + problem.message) + "\n");
+        writeTo(stderr, "  " + harmless(where + problem.message) + "\n");
     }
 }
 

@@ -25,8 +25,10 @@ class Output {
 
     /// One line of text.
     void line(std::string_view text);
-    /// Columns with a header; `stateColumn` holds words such as "done" and "failed", which get their colours;
-    /// what is in `alertColumn` is red.
+    /// Lines of text, as they are.
+    void lines(std::string_view text);
+    /// Columns with a header; on a terminal the last one is cut where it does not fit. `stateColumn` holds words such
+    /// as "done" and "failed", which get their colours; what is in `alertColumn` is red.
     void table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
                std::optional<std::size_t> stateColumn = {}, std::optional<std::size_t> alertColumn = {});
     /// Names and values, aligned; those with an empty value are left out.
@@ -46,13 +48,18 @@ class Output {
     /// Standard error in text, a line `{"error": …}` on standard output in JSON.
     void error(const std::exception& error);
 
+    /// Why not all of it came to standard output (errno); 0 if it did.
+    [[nodiscard]] int writeError() const { return writeError_; }
+
   private:
+    void print(const std::string& text);
     [[nodiscard]] std::string painted(std::string_view text, std::string_view colour, bool on) const;
 
     Format format_;
     bool onTerminal_;
     bool colours_;
     bool errorColours_;
+    int writeError_ = 0;
 };
 
 } // namespace holdfast::ctl

@@ -75,6 +75,9 @@ std::string ending(const json& run) {
     return text;
 }
 
+/// Where it is, if it is there.
+std::string broughtTo(const json& run) { return run.value("result", "") == "done" ? run.value("outputPath", "") : ""; }
+
 /// A change of any of these is told at once.
 std::string milestone(const json& run) {
     return fmt::format("{}|{}|{}", heading(run), number(run, "attempt"), run.value("stalled", false));
@@ -102,7 +105,7 @@ class BarView : public ProgressView {
     void end(const json& run) override {
         clear();
         out_.line(ending(run));
-        if (const auto path = run.value("outputPath", ""); !path.empty()) out_.line(path);
+        if (const auto path = broughtTo(run); !path.empty()) out_.line(path);
     }
 
     void note(const std::string&, const std::string& text) override {
@@ -134,7 +137,7 @@ class LineView : public ProgressView {
 
     void end(const json& run) override {
         out_.line(ending(run));
-        if (const auto path = run.value("outputPath", ""); !path.empty()) out_.line(path);
+        if (const auto path = broughtTo(run); !path.empty()) out_.line(path);
     }
 
     void note(const std::string&, const std::string& text) override { out_.hint(text); }
@@ -162,6 +165,12 @@ class JsonView : public ProgressView {
 };
 
 } // namespace
+
+std::string progressInBrief(const json& run) {
+    const auto part = percent(run);
+    const auto state = run.value("stalled", false) ? "stalled" : run.value("state", "");
+    return part.empty() ? state : fmt::format("{} {}", state, part);
+}
 
 std::string progressText(const json& run) {
     auto text = heading(run);

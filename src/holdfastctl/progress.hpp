@@ -13,6 +13,9 @@ namespace holdfast::ctl {
 /// A run's progress in words: "uploading 1.2 GiB of ~3.1 GiB (~39%) at 110 MiB/s, 17s left, attempt 2 of 3".
 std::string progressText(const nlohmann::json& run);
 
+/// In a word or two: "running ~39%".
+std::string progressInBrief(const nlohmann::json& run);
+
 /// Shows a run that changes. Which of the three kinds is told by the output: a bar on a terminal, lines elsewhere, JSON
 /// lines.
 class ProgressView {

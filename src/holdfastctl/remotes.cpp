@@ -2,6 +2,9 @@
 #include "holdfastctl/exit_status.hpp"
 #include "util/format.hpp"
 
+#include <cstdlib>
+#include <filesystem>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -22,6 +25,27 @@ std::string space(const json& report, const char* key) {
     return bytes == 0 ? "" : formatBytes(bytes);
 }
 
+/// Where rclone has the remotes of whoever runs this; empty if there is no such file.
+std::string ownConfiguration() {
+    const char* home = std::getenv("HOME");
+    const char* config = std::getenv("XDG_CONFIG_HOME");
+    if (home == nullptr && config == nullptr) return "";
+    const auto folder = config != nullptr ? std::filesystem::path(config) : std::filesystem::path(home) / ".config";
+    const auto file = folder / "rclone" / "rclone.conf";
+    std::error_code none;
+    return std::filesystem::exists(file, none) ? file.string() : "";
+}
+
+/// What `rclone config` has made is not what Holdfast reads.
+void hintAtOwnRemotes(Output& out) {
+    const auto own = ownConfiguration();
+    out.hint(
+        fmt::format("There are no remotes. Holdfast has rclone's configuration for itself, /etc/holdfast/rclone.conf "
+                    "unless its settings name another file: 'rclone --config /etc/holdfast/rclone.conf config' "
+                    "makes one there.{}",
+                    own.empty() ? "" : fmt::format(" Those in {} are yours: copy what is wanted.", own)));
+}
+
 } // namespace
 
 int listRemotes(Context& context) {
@@ -30,6 +54,10 @@ int listRemotes(Context& context) {
         json list = json::array();
         for (const auto& remote : remotes) list.push_back({{"name", remote.name}, {"type", remote.type}});
         context.out.document(list);
+        return exitWith::done;
+    }
+    if (remotes.empty()) {
+        hintAtOwnRemotes(context.out);
         return exitWith::done;
     }
     std::vector<std::vector<std::string>> rows;

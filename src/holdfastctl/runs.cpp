@@ -1,11 +1,9 @@
 #include "holdfastctl/commands.hpp"
 #include "holdfastctl/exit_status.hpp"
+#include "holdfastctl/run_lookup.hpp"
 #include "util/error.hpp"
 #include "util/format.hpp"
-#include "util/id.hpp"
 
-#include <algorithm>
-#include <cctype>
 #include <set>
 
 #include <fmt/format.h>
@@ -18,25 +16,8 @@ using nlohmann::json;
 
 namespace {
 
-/// As many as one call gives.
-constexpr std::uint32_t allRuns = 1000;
-
-bool couldBeginId(const std::string& text) {
-    return !text.empty() && text.size() < 32 &&
-           std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
-}
-
-std::optional<std::string> idBeginningWith(Client& client, std::string prefix) {
-    std::transform(prefix.begin(), prefix.end(), prefix.begin(), [](unsigned char c) { return std::tolower(c); });
-    std::optional<std::string> found;
-    for (const auto& run : client.runs(allRuns, {})) {
-        const auto id = run.value("id", "");
-        if (!id.starts_with(prefix)) continue;
-        if (found) throw Error(fmt::format("{} is the beginning of more than one run's id; give more of it.", prefix));
-        found = id;
-    }
-    return found;
-}
+/// Streams and copies are one thing to people: backups.
+std::string kindOf(const json& run) { return backsUp(run) ? "backup" : run.value("kind", ""); }
 
 std::string startOf(const json& run) {
     return formatLocalTime(run.value("startedAt", USec{0}) != 0 ? run.value("startedAt", USec{0})
@@ -63,6 +44,12 @@ std::string bytesOf(const json& run) {
     return fmt::format("{} of {}{}", formatBytes(done), about, formatBytes(total));
 }
 
+/// It is over, and nothing is where it was to bring it.
+bool cameToNothing(const json& run) {
+    const auto result = run.value("result", "");
+    return !result.empty() && result != "done";
+}
+
 std::string textOf(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
 void showAsText(Output& out, const json& run) {
@@ -81,7 +68,7 @@ void showAsText(Output& out, const json& run) {
         {"Started", formatLocalTime(run.value("startedAt", USec{0}))},
         {"Finished", formatLocalTime(run.value("finishedAt", USec{0}))},
         {"Took", spanBetween(run, "startedAt", "finishedAt")},
-        {"Output", run.value("outputPath", "")},
+        {cameToNothing(run) ? "Meant for" : "Output", run.value("outputPath", "")},
         {"Unit", run.value("unit", "")},
         {"Started by", fmt::format("uid {}", run.value("startedByUid", 0U))},
     };
@@ -126,18 +113,12 @@ int asTimer(Context& context, const std::string& job, const char* what, Start st
 
 } // namespace
 
-std::string resolveRun(Client& client, const std::string& which) {
-    if (isId(which)) return which;
-    if (const auto ofJob = client.runs(1, {which, {}}); !ofJob.empty()) return ofJob.front().value("id", "");
-    if (couldBeginId(which)) {
-        if (const auto id = idBeginningWith(client, which)) return *id;
-    }
-    throw Error(fmt::format(
-        "There is no run {}, and no job of that name that has run. 'holdfastctl runs' shows the runs.", which));
-}
-
 int startJob(Context& context, const std::string& name, bool follow) {
-    return showStarted(context, name, context.client.startJob(name), follow, fmt::format("Job {} started.", name));
+    const auto run = context.client.startJob(name);
+    const auto blockedOn = follow ? "" : context.client.run(run.id).value("blockedOn", "");
+    const auto what = blockedOn.empty() ? fmt::format("Job {} started.", name)
+                                        : fmt::format("The run of job {} is queued and waits: {}.", name, blockedOn);
+    return showStarted(context, name, run, follow, what);
 }
 
 int startScheduled(Context& context, const std::string& name) {
@@ -173,11 +154,11 @@ int listRuns(Context& context, const RunFilter& filter, std::uint32_t limit) {
     }
     std::vector<std::vector<std::string>> rows;
     for (const auto& run : runs) {
-        rows.push_back({run.value("id", "").substr(0, 8), run.value("job", ""), startOf(run),
+        rows.push_back({run.value("id", "").substr(0, 8), run.value("job", ""), kindOf(run), startOf(run),
                         spanBetween(run, "startedAt", "finishedAt"), bytesOf(run), stateOf(run),
                         run.value("error", "")});
     }
-    context.out.table({"RUN", "JOB", "STARTED", "TOOK", "MOVED", "RESULT", "ERROR"}, rows, 5);
+    context.out.table({"RUN", "JOB", "KIND", "STARTED", "TOOK", "MOVED", "RESULT", "ERROR"}, rows, 6);
     return exitWith::done;
 }
 
@@ -191,7 +172,7 @@ int showRun(Context& context, const std::string& which) {
 }
 
 int cancelRun(Context& context, const std::string& which) {
-    const auto id = resolveRun(context.client, which);
+    const auto id = resolveRun(context.client, which, OfJob::LiveRun);
     try {
         context.client.cancelRun(id);
     } catch (const ServiceError& error) {
@@ -207,9 +188,14 @@ int cancelRun(Context& context, const std::string& which) {
 
 int showLog(Context& context, const std::string& which, bool follow) {
     const auto id = resolveRun(context.client, which);
-    const auto ofWorker = "HOLDFAST_RUN=" + id;
+    // Everybody can write a line with these fields; who wrote it (_UID, _SYSTEMD_UNIT) is the journal's own word. A
+    // script has a user of its own.
+    const auto ofRun = "HOLDFAST_RUN=" + id;
     const auto ofManager = fmt::format("UNIT=holdfast-run-{}.service", id);
-    std::vector<const char*> argv = {"journalctl", ofWorker.c_str(), "+", ofManager.c_str()};
+    const auto ofScript = fmt::format("_SYSTEMD_UNIT=holdfast-script-{}.service", id);
+    constexpr auto byRoot = "_UID=0";
+    std::vector<const char*> argv = {"journalctl",      ofRun.c_str(), byRoot, "+",
+                                     ofManager.c_str(), byRoot,        "+",    ofScript.c_str()};
     if (context.out.json()) argv.push_back("--output=json");
     if (follow) argv.insert(argv.end(), {"--follow", "--no-tail"});
     argv.push_back(nullptr);

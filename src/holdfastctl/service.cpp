@@ -2,12 +2,12 @@
 #include "holdfastctl/commands.hpp"
 #include "holdfastctl/exit_status.hpp"
 #include "holdfastctl/progress.hpp"
+#include "holdfastctl/run_lookup.hpp"
 #include "util/format.hpp"
 
 #include <map>
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace holdfast::ctl {
@@ -15,8 +15,6 @@ namespace holdfast::ctl {
 using nlohmann::json;
 
 namespace {
-
-bool backsUp(const json& run) { return run.value("kind", "") == "streaming" || run.value("kind", "") == "copy"; }
 
 /// Live backups by job; a job has one at most, and lately finished ones are told by their result.
 std::map<std::string, json> liveRuns(const std::vector<json>& runs) {
@@ -27,59 +25,82 @@ std::map<std::string, json> liveRuns(const std::vector<json>& runs) {
     return live;
 }
 
-std::vector<std::string> statusRow(const json& job, const std::map<std::string, json>& live) {
-    const auto name = job.value("name", "");
-    const auto next = job.value("enabled", true) ? formatLocalTime(job.value("nextRunAt", USec{0})) : "disabled";
-    const auto proven = formatLocalTime(job.value("lastProvenAt", USec{0}));
-    const auto run = live.find(name);
-    const auto alerts = fmt::format("{}", fmt::join(alertsOf(job, run != live.end(), nowUSec()), ", "));
-    if (run != live.end()) {
-        const auto started = std::max(run->second.value("startedAt", USec{0}), run->second.value("queuedAt", USec{0}));
-        const auto state = run->second.value("state", "") + ": " + progressText(run->second);
-        return {name, formatLocalTime(started), state, proven, next, alerts};
-    }
+/// Whether the job's mirror may be half changed: that is asked of those jobs alone that can have one in such a state.
+bool hasOpenMirror(Client& client, const json& job) {
     const auto result = job.value("lastRunResult", "");
-    return {name,  formatLocalTime(job.value("lastRunAt", USec{0})), result.empty() ? "-" : result, proven, next,
-            alerts};
+    if (job.value("sourceType", "") != "none" || result.empty() || result == "done") return false;
+    return runThatLeftMirrorOpen(client, job.value("name", "")).has_value();
 }
 
-} // namespace
-
-int showStatus(Context& context) {
-    const auto service = context.client.managerProperties();
-    const auto objects = context.client.objects();
-    if (context.out.json()) {
-        auto shown = service;
-        shown.erase("jobSchema"); // large, and the same for everybody
-        context.out.document({{"service", shown}, {"jobs", objects.jobs}, {"runs", objects.runs}});
-        return exitWith::done;
+/// Job, last run, result, last proven, next run.
+std::vector<std::string> statusOf(const json& job, const json* run) {
+    const auto time = [now = nowUSec()](USec when) { return formatShortTime(when, now); };
+    const auto name = job.value("name", "");
+    const auto next = job.value("enabled", true) ? time(job.value("nextRunAt", USec{0})) : "disabled";
+    const auto proven = time(job.value("lastProvenAt", USec{0}));
+    if (run != nullptr) {
+        const auto started = std::max(run->value("startedAt", USec{0}), run->value("queuedAt", USec{0}));
+        return {name, time(started), progressInBrief(*run), proven, next};
     }
+    const auto result = job.value("lastRunResult", "");
+    return {name, time(job.value("lastRunAt", USec{0})), result.empty() ? "-" : result, proven, next};
+}
+
+/// A line for the job, and one more for each further alert, so that 80 columns hold them.
+void addStatus(std::vector<std::vector<std::string>>& rows, std::vector<std::string> status,
+               const std::vector<std::string>& alerts) {
+    status.push_back(alerts.empty() ? "" : alerts.front());
+    const std::vector<std::string> blank(status.size() - 1);
+    rows.push_back(std::move(status));
+    for (std::size_t i = 1; i < alerts.size(); ++i) {
+        auto& row = rows.emplace_back(blank);
+        row.push_back(alerts[i]);
+    }
+}
+
+void showStatusOfJobs(Context& context, const Client::Objects& objects) {
     const auto live = liveRuns(objects.runs);
     std::vector<std::vector<std::string>> rows;
-    for (const auto& job : objects.jobs) rows.push_back(statusRow(job, live));
+    for (auto job : objects.jobs) {
+        const auto run = live.find(job.value("name", ""));
+        const bool lives = run != live.end();
+        job["mirrorOpen"] = !lives && hasOpenMirror(context.client, job);
+        addStatus(rows, statusOf(job, lives ? &run->second : nullptr), alertsOf(job, lives, nowUSec()));
+    }
     context.out.table({"JOB", "LAST RUN", "RESULT", "LAST PROVEN", "NEXT RUN", "ATTENTION"}, rows, 2, 5);
+}
 
-    const auto broken = service.value("brokenJobs", json::array());
+/// The files that are no jobs, and what status and reload exit with because of them.
+int showBroken(Context& context, const json& broken) {
     for (const auto& file : broken) {
+        if (context.out.json()) break;
         context.out.hint(
             fmt::format("{} was not loaded: {}", file.at(0).get<std::string>(), file.at(1).get<std::string>()));
     }
     return broken.empty() ? exitWith::done : exitWith::failed;
 }
 
+} // namespace
+
+int showStatus(Context& context) {
+    auto service = context.client.managerProperties();
+    service.erase("jobSchema"); // large, and the same for everybody
+    const auto objects = context.client.objects();
+    if (context.out.json())
+        context.out.document({{"service", service}, {"jobs", objects.jobs}, {"runs", objects.runs}});
+    else
+        showStatusOfJobs(context, objects);
+    return showBroken(context, service.value("brokenJobs", json::array()));
+}
+
 int reload(Context& context) {
     context.client.reload();
     const auto broken = context.client.managerProperties().value("brokenJobs", json::array());
-    if (context.out.json()) {
+    if (context.out.json())
         context.out.document({{"brokenJobs", broken}});
-    } else {
-        for (const auto& file : broken) {
-            context.out.hint(
-                fmt::format("{} was not loaded: {}", file.at(0).get<std::string>(), file.at(1).get<std::string>()));
-        }
-        if (broken.empty()) context.out.line("Settings and jobs are loaded.");
-    }
-    return broken.empty() ? exitWith::done : exitWith::failed;
+    else if (broken.empty())
+        context.out.line("Settings and jobs are loaded.");
+    return showBroken(context, broken);
 }
 
 } // namespace holdfast::ctl

@@ -39,6 +39,7 @@ ServiceError describe(const sdbus::Error& error);
 
 namespace errorName {
 constexpr auto invalidConfig = "org.holdfast1.Error.InvalidConfig";
+constexpr auto noSuchRun = "org.holdfast1.Error.NoSuchRun";
 } // namespace errorName
 
 } // namespace holdfast::ctl

@@ -22,6 +22,15 @@ constexpr std::array spanUnits = {
     SpanUnit{usecPerSec, "s"},
 };
 
+std::string localTime(USec time, const char* format) {
+    const auto seconds = static_cast<std::time_t>(time / usecPerSec);
+    std::tm parts{};
+    if (time == 0 || ::localtime_r(&seconds, &parts) == nullptr) return "-";
+    char text[64];
+    const auto length = std::strftime(text, sizeof text, format, &parts);
+    return {text, length};
+}
+
 } // namespace
 
 std::string formatBytes(std::uint64_t bytes) {
@@ -55,14 +64,11 @@ std::string formatSpan(USec span) {
     return text;
 }
 
-std::string formatLocalTime(USec time) {
-    if (time == 0) return "-";
-    const auto seconds = static_cast<std::time_t>(time / usecPerSec);
-    std::tm parts{};
-    if (::localtime_r(&seconds, &parts) == nullptr) return "-";
-    char text[64];
-    const auto length = std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts);
-    return {text, length};
+std::string formatLocalTime(USec time) { return localTime(time, "%Y-%m-%d %H:%M:%S"); }
+
+std::string formatShortTime(USec time, USec now) {
+    const bool thisYear = localTime(time, "%Y") == localTime(now, "%Y");
+    return localTime(time, thisYear ? "%m-%d %H:%M" : "%Y-%m-%d");
 }
 
 std::string formatBar(double fraction, std::size_t width) {

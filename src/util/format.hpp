@@ -20,6 +20,8 @@ std::string formatSpan(USec span);
 
 /// "2026-11-23 13:15:00" in the local time zone; "-" for 0 (unknown or never).
 std::string formatLocalTime(USec time);
+/// The same in eleven columns at most: "11-23 13:15" in the year of `now`, else "2025-11-23".
+std::string formatShortTime(USec time, USec now);
 
 /// A bar of `width` columns, "[=====>    ]"; `fraction` is held to 0…1. Empty when `width` has no room for one.
 std::string formatBar(double fraction, std::size_t width);

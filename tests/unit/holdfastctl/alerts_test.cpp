@@ -34,6 +34,15 @@ TEST(Alerts, OverdueAfterTwoPeriodsWithoutSuccess) {
     EXPECT_EQ(alertsOf(late, false, now), Words{}) << "the timer has not elapsed yet";
 }
 
+TEST(Alerts, AMirrorThatWasLeftHalfChanged) {
+    auto open = job();
+    open["lastRunResult"] = "cancelled";
+    EXPECT_EQ(alertsOf(open, false, now), Words{});
+    open["mirrorOpen"] = true;
+    EXPECT_EQ(alertsOf(open, false, now), Words{"mirror not whole"});
+    EXPECT_EQ(alertsOf(open, true, now), Words{}) << "a run is mending it";
+}
+
 TEST(Alerts, FailuresOfTheLastRun) {
     for (const char* result : {"failed", "timeout", "interrupted"}) {
         auto failed = job();

@@ -76,6 +76,17 @@ TEST(FormatLocalTime, followsTheTimeZone) {
 
 TEST(FormatLocalTime, showsADashForNever) { EXPECT_EQ(formatLocalTime(0), "-"); }
 
+TEST(FormatShortTime, hasTheYearOnlyWhereItIsAnother) {
+    ::setenv("TZ", "UTC", 1);
+    ::tzset();
+    const USec time = 1'795'436'100 * usecPerSec;
+    EXPECT_EQ(formatShortTime(time, time + 86'400 * usecPerSec), "11-23 12:15");
+    EXPECT_EQ(formatShortTime(time, time + 60 * 86'400 * usecPerSec), "2026-11-23");
+    EXPECT_EQ(formatShortTime(0, time), "-");
+    ::unsetenv("TZ");
+    ::tzset();
+}
+
 TEST(FormatBar, fillsWithTheFraction) {
     EXPECT_EQ(formatBar(0, 12), "[>         ]");
     EXPECT_EQ(formatBar(0.5, 12), "[=====>    ]");
