@@ -66,6 +66,8 @@ class Pump {
     void close() {
         if (to_.is_open()) to_.close();
     }
+    /// What the producer still writes fails.
+    void closeInput() { from_.close(); }
 
     /// Throws `Error` if what came ends in the middle of a zstd frame.
     Flow finish() {
@@ -185,22 +187,26 @@ awaitable<void> feed(Line line, Flow& flow) {
     if (!consumed.ok()) line.consumerFailed(consumed);
 }
 
+/// Nobody reads any more what the producer writes: one that waits in the kernel for its pipe, as OpenZFS does, would
+/// be ended neither by TERM nor by KILL.
 awaitable<void> endBoth(Line line) {
     const microseconds grace(line.spec.killDelay);
+    line.pump.closeInput();
     if (line.consumer)
         co_await (line.producer.end(grace) && line.consumer->end(grace));
     else
         co_await line.producer.end(grace);
 }
 
-/// Ends the producer if what is waited for fails.
-awaitable<void> untilReady(PipeSpec& spec, Child& producer) {
+/// Ends the producer if what is waited for fails, and closes what it writes to first, see endBoth().
+awaitable<void> untilReady(PipeSpec& spec, Child& producer, Fd& fromProducer) {
     if (!spec.beforeConsumer) co_return;
     auto ready = spec.beforeConsumer(spec);
     const auto failure = co_await caught(std::move(ready));
     if (!failure) co_return;
     const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
     if (toldToStop) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    fromProducer.reset();
     co_await producer.end(microseconds(spec.killDelay));
     std::rethrow_exception(failure);
 }
@@ -213,7 +219,7 @@ awaitable<Flow> runPipe(PipeSpec spec, Progress& progress, RateLimiter& limiter)
     spec.producer.out = in.write.get();
     Child producer(executor, spec.producer);
     in.write.reset();
-    co_await untilReady(spec, producer);
+    co_await untilReady(spec, producer, in.read);
 
     PipeEnds out;
     if (spec.consumer) {
@@ -240,7 +246,7 @@ awaitable<Flow> runPipe(PipeSpec spec, Progress& progress, RateLimiter& limiter)
 
     const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
     if (toldToStop) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-    co_await endBoth(line); // the pipe, and with it the consumer's input, is still open
+    co_await endBoth(line); // the consumer's input is still open
     std::rethrow_exception(failure);
 }
 

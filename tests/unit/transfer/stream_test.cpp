@@ -141,6 +141,30 @@ TEST_F(Stream, whoseRemoteFailsDoesNotWaitForASilentProducer) {
     EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
 }
 
+/// As OpenZFS's send, which waits in the kernel for its pipe and minds no signal meanwhile.
+constexpr auto writesAndMindsNoSignal = "trap '' TERM; exec cat /dev/zero";
+
+TEST_F(Stream, whoseRemoteFailsEndsAProducerThatWaitsForItsPipe) {
+    auto what = spec(writesAndMindsNoSignal);
+    what.object = "nowhere:x";
+    what.killDelay = 60 * usecPerSec;
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_THROW(send(what), TransferError);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
+}
+
+TEST_F(Stream, thatMayNotBeSentEndsAProducerThatWaitsForItsPipe) {
+    auto what = spec(writesAndMindsNoSignal);
+    what.killDelay = 60 * usecPerSec;
+    what.beforeSending = [](StreamSpec&) -> awaitable<void> {
+        co_await sleepFor(300ms);
+        throw Error("It takes no streams.");
+    };
+    const auto begin = std::chrono::steady_clock::now();
+    EXPECT_THROW(send(what), Error);
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 20s);
+}
+
 TEST_F(Stream, thatStallsIsEnded) {
     auto what = spec("head -c 1000000 /dev/zero; sleep 60");
     what.stallTimeout = usecPerSec / 2;
