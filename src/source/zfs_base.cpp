@@ -99,6 +99,11 @@ awaitable<void> giveBackStrays(std::string dataset, std::string job, std::option
     }
 }
 
+/// A run of the future is one under a clock that was wrong: it came before this one.
+bool isOfLaterRun(const ZfsBase& recorded, USec startedAt) {
+    return recorded.startedAt > startedAt && recorded.startedAt <= nowUSec();
+}
+
 } // namespace
 
 nlohmann::json toJson(const ZfsBase& base) {
@@ -142,7 +147,7 @@ awaitable<void> handOver(nlohmann::json entry, std::string job) {
     const auto previous = optionalBase(entry.at("previous"));
     const auto recorded = readableBase(record);
 
-    if (recorded && recorded->startedAt > entry.at("startedAt").get<USec>()) {
+    if (recorded && isOfLaterRun(*recorded, entry.at("startedAt").get<USec>())) {
         if (previous) co_await giveBack(*previous);
         if (next) co_await giveBack(*next);
         co_return;

@@ -424,3 +424,16 @@ def test_late_hand_over_does_not_replace_a_newer_base(remote, dataset, tmp_path)
     base_of(dataset, third)
     fourth, fields = backed_up(remote, job)
     assert built_on(fourth, fields, third, third_fields)
+
+
+def test_base_of_a_run_under_a_wrong_clock_makes_way(remote, dataset):
+    job = zfs_job(remote, dataset, EVERY_RUN)
+    earlier, its_fields = backed_up(remote, job)
+    wrong = json.loads(record(job).read_text()) | {"startedAt": 2_100_000_000_000_000}
+    record(job).write_text(json.dumps(wrong))
+    for number in range(2):
+        change(dataset, number)
+        run, fields = backed_up(remote, job)
+        assert built_on(run, fields, earlier, its_fields)
+        base_of(dataset, run)
+        earlier, its_fields = run, fields
