@@ -3,6 +3,7 @@
 #include "source/kinds.hpp"
 #include "source/scratch.hpp"
 #include "source/zfs_command.hpp"
+#include "source/zfs_disarm.hpp"
 #include "util/async.hpp"
 #include "util/error.hpp"
 #include "util/id.hpp"
@@ -48,6 +49,21 @@ std::string parentOf(const std::string& dataset) { return dataset.substr(0, data
 
 std::string field(const Manifest& manifest, const char* name) { return manifest.sourceFields.at(name); }
 
+/// How to get at what was received.
+std::string howToMount(const std::string& target, std::size_t fileSystems) {
+    if (fileSystems == 0) return {}; // a volume
+    auto text = fmt::format("Not mounted, and not to be mounted by a boot either (canmount=noauto); mountpoints and "
+                            "shares of the original are not taken over. \"zfs mount {0}\" mounts it, \"zfs set "
+                            "canmount=on {0}\" lets each boot do so.",
+                            target);
+    if (fileSystems > 1) {
+        text += fmt::format(" The same goes for each of the {} file systems below it: \"zfs list -r -o "
+                            "name,canmount,mountpoint {}\" shows them.",
+                            fileSystems - 1, target);
+    }
+    return text;
+}
+
 } // namespace
 
 DatasetTarget::DatasetTarget(const RestoreTask& task, const std::string& runId, Ledger& ledger)
@@ -60,6 +76,7 @@ awaitable<void> DatasetTarget::prepare() {
     co_await runZfs(std::move(words), std::move(doing));
     setAside_ = co_await exists(task_.target);
     if (setAside_) co_await refuseWhatIsThere();
+    receive_ = co_await receiveWords(beside_);
     ledger_.acquire(kinds::receivedDataset, {{"dataset", beside_}});
 }
 
@@ -69,11 +86,13 @@ awaitable<void> DatasetTarget::refuseWhatIsThere() {
                                 "is there aside as {}.",
                                 task_.target, aside_));
     }
-    const auto mounted = co_await zfsProperty("mounted", task_.target);
-    if (mounted == "yes") {
-        throw Error(fmt::format("{} is mounted: unmount it (zfs unmount {}) before it is replaced.", task_.target,
+    const auto there = co_await fileSystemsOf(task_.target);
+    for (const auto& one : there) {
+        if (!one.mounted) continue;
+        throw Error(fmt::format("{} is mounted: unmount it (zfs unmount {}) before {} is replaced.", one.name, one.name,
                                 task_.target));
     }
+    belowAside_ = there.empty() ? 0 : there.size() - 1;
 }
 
 awaitable<void> DatasetTarget::beginAttempt() {
@@ -81,9 +100,10 @@ awaitable<void> DatasetTarget::beginAttempt() {
     co_await undoReceivedDataset(std::move(entry), runId_);
 }
 
-Words DatasetTarget::consumer(const Manifest&) const { return {"zfs", "receive", "-u", beside_}; }
+Words DatasetTarget::consumer(const Manifest&) const { return receive_; }
 
 awaitable<void> DatasetTarget::received(const Manifest& manifest) {
+    fileSystems_ = co_await disarm(beside_, task_.target);
     snapshot_ = field(manifest, "snapshot");
     guid_ = field(manifest, "guid");
     const auto found = co_await zfsProperty("guid", beside_ + "@" + snapshot_);
@@ -104,9 +124,17 @@ awaitable<void> DatasetTarget::arrive() {
 }
 
 nlohmann::json DatasetTarget::metadata() const {
-    nlohmann::json metadata{{"restoredTo", task_.target},
-                            {"message", fmt::format("Not mounted yet: \"zfs mount {}\" does that.", task_.target)}};
-    if (setAside_) metadata["setAside"] = aside_;
+    nlohmann::json metadata{{"restoredTo", task_.target}};
+    auto message = howToMount(task_.target, fileSystems_);
+    if (setAside_) {
+        metadata["setAside"] = aside_;
+        if (belowAside_ > 0) {
+            message += fmt::format(" What was at {} is {} now, and with it the {} file systems below it; their "
+                                   "mountpoints are as they were.",
+                                   task_.target, aside_, belowAside_);
+        }
+    }
+    if (!message.empty()) metadata["message"] = message;
     return metadata;
 }
 

@@ -5,7 +5,7 @@
 namespace holdfast {
 
 /// A ZFS dataset, which receives a full stream and the increments upon it. It is not mounted: that would happen in the
-/// run's own view of the file systems.
+/// run's own view of the file systems. Nor is it at the next boot, see zfs_disarm.hpp.
 class DatasetTarget : public Target {
   public:
     DatasetTarget(const RestoreTask& task, const std::string& runId, Ledger& ledger);
@@ -29,6 +29,9 @@ class DatasetTarget : public Target {
     bool setAside_ = false;
     std::string snapshot_; ///< the last that was received
     std::string guid_;
+    std::vector<std::string> receive_; ///< the program that receives
+    std::size_t fileSystems_ = 0;      ///< that were received
+    std::size_t belowAside_ = 0;       ///< file systems that go aside with what was at the target
 };
 
 /// Of an entry of the kind dataset-arrival: whether the dataset has its name; giving back what was set aside if not.

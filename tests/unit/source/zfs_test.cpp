@@ -1,4 +1,5 @@
 #include "source/zfs_command.hpp"
+#include "source/zfs_disarm.hpp"
 
 #include "job/job.hpp"
 #include "util/file.hpp"
@@ -87,6 +88,19 @@ TEST(Zfs, VersionIsWhatTheProgramTells) {
               "filesystem version 5");
     EXPECT_EQ(parseVersion("something else\n"), "");
     EXPECT_EQ(parseVersion(""), "");
+}
+
+TEST(Zfs, WhetherReceiveLeavesOutPropertiesIsReadFromItsUsage) {
+    EXPECT_TRUE(canLeaveOut("usage:\n\treceive [-vMnsFhu]\n\t    [-o <property>=<value>] ... [-x <property>] ...\n"));
+    EXPECT_FALSE(canLeaveOut("usage:\n\treceive [-vnsFu] [-o origin=<snapshot>] <filesystem|volume|snapshot>\n"));
+    EXPECT_FALSE(canLeaveOut("usage:\n\treceive [-vnF] <filesystem|volume|snapshot>\n"));
+}
+
+TEST(Zfs, AMountpointFollowsTheName) {
+    EXPECT_EQ(mountpointByName("tank/a/b", "tank", "/srv/tank"), "/srv/tank/a/b");
+    EXPECT_EQ(mountpointByName("tank/a", "tank", "/"), "/a");
+    EXPECT_EQ(mountpointByName("tank/a/b", "tank/a", "none"), "none");
+    EXPECT_EQ(mountpointByName("tank/a/b", "tank/a", "legacy"), "legacy");
 }
 
 TEST(Zfs, AbsentIsToldFromUnknown) {
