@@ -5,8 +5,8 @@ import pathlib
 import holdfast
 import pytest
 from test_zfs_incremental import EVERY_RUN, RECURSIVE, backed_up, bases, built_on, change, no_records, sent_all  # noqa: F401
-from zpools import (POOLS, Dataset, dataset, destroy, needed, nothing_there, numbers, pools, receive, run_to_the_end,  # noqa: F401
-                    same_files, zfs, zfs_job)
+from zpools import (POOLS, SEND, Dataset, dataset, destroy, needed, nothing_there, numbers, pools, receive,  # noqa: F401
+                    same_files, start_and_hold, zfs, zfs_held, zfs_job)
 
 pytestmark = needed
 
@@ -18,7 +18,7 @@ def test_it_is_openzfs():
 
 
 def test_the_manifest_names_the_version(remote, dataset):
-    run, _ = run_to_the_end(zfs_job(remote, dataset))
+    holdfast.start(zfs_job(remote, dataset)).completes()
     [manifest] = remote.manifests().values()
     assert manifest["tools"]["zfs"] == zfs("version").splitlines()[0]
 
@@ -27,10 +27,9 @@ def test_large_and_compressed_blocks_are_sent_as_they_lie_on_disk(remote, datase
     zfs("set", "recordsize=1M", dataset.name)
     zfs("set", "compression=lz4", dataset.name)
     (dataset.folder / "compressible").write_bytes(b"the same again and again\n" * 400000)
-    run = holdfast.start(zfs_job(remote, dataset, limits={"bandwidth": "300K"}))
-    run.moves(1)
-    words = pathlib.Path(f"/proc/{run.pids()['zfs']}/cmdline").read_text().split("\0")
-    assert words[1:5] == ["send", "-L", "-c", "-e"], words
+    assert SEND == "send -L -c -e"
+    with zfs_held(SEND):
+        run = start_and_hold(zfs_job(remote, dataset), SEND)
     last = run.wait()
     assert last["State"] == "completed" and last["BytesDone"] < 4 << 20, last
     _, target = receive(remote, run, tmp_path)
