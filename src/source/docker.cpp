@@ -1,6 +1,7 @@
 #include "source/docker.hpp"
 
 #include "source/docker_tar.hpp"
+#include "source/mount_overlap.hpp"
 #include "util/async.hpp"
 #include "util/error.hpp"
 
@@ -63,13 +64,14 @@ awaitable<void> DockerSource::doneReading() {
 
 /// A container that was started behind our back, by a person or by an engine that came back, may have written.
 awaitable<void> DockerSource::findWhoRunsMeanwhile() {
-    std::vector<EngineListed> running;
+    std::vector<EngineListed> writers;
     try {
-        running = co_await engine_->running();
+        auto running = co_await engine_->running();
+        writers = co_await writersOf(*engine_, survey_.volumes, std::move(running));
     } catch (const Error&) {
         co_return; // the containers are started whatever the engine says; startAll() waits for it
     }
-    for (const auto& writer : writersOf(survey_.volumes, running)) pause_.noteDisturber(writer.name);
+    for (const auto& writer : writers) pause_.noteDisturber(writer.name);
 }
 
 nlohmann::json DockerSource::metadata() const {

@@ -25,27 +25,33 @@ awaitable<void> DockerPause::stop(Engine engine, EngineContainer container) {
 }
 
 awaitable<void> DockerPause::startAll(Engine engine) {
-    std::string failures;
+    auto waiting = std::exchange(stopped_, {});
+    std::reverse(waiting.begin(), waiting.end());
     std::chrono::microseconds patience = longPatience;
-    while (!stopped_.empty()) {
-        const auto stopped = std::move(stopped_.back());
-        stopped_.pop_back();
-        std::exception_ptr failure;
-        try {
-            const auto outcome = co_await startAgain(engine, stopped.container, patience);
-            if (outcome == Restart::WasRemoved) removed_.push_back(stopped.container.name);
-            if (outcome == Restart::WasStarted) noteDisturber(stopped.container.name);
-            ledger_.released(stopped.entry);
-        } catch (...) {
-            failure = std::current_exception();
+    std::string failures;
+    for (int round = 0; round < 2; ++round) {
+        failures.clear();
+        std::vector<StoppedContainer> failed;
+        for (const auto& stopped : waiting) {
+            const auto failure = co_await caught(startOne(engine, stopped, patience, round > 0));
+            const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+            if (!failure) continue;
+            if (toldToStop) std::rethrow_exception(failure);
+            failures += (failures.empty() ? "" : " ") + sentenceOf(failure);
+            failed.push_back(stopped);
+            patience = std::chrono::microseconds::zero();
         }
-        const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
-        if (!failure) continue;
-        if (toldToStop) std::rethrow_exception(failure);
-        failures += (failures.empty() ? "" : " ") + sentenceOf(failure);
-        patience = std::chrono::microseconds::zero();
+        waiting = std::move(failed);
     }
     if (!failures.empty()) throw Error(failures);
+}
+
+awaitable<void> DockerPause::startOne(Engine engine, StoppedContainer stopped, std::chrono::microseconds patience,
+                                      bool again) {
+    const auto outcome = co_await startAgain(std::move(engine), stopped.container, patience, again);
+    if (outcome == Restart::WasRemoved) removed_.push_back(stopped.container.name);
+    if (outcome == Restart::WasStarted) noteDisturber(stopped.container.name);
+    ledger_.released(stopped.entry);
 }
 
 void DockerPause::noteDisturber(const std::string& name) {

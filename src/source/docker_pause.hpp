@@ -5,6 +5,7 @@
 #include "source/engine.hpp"
 #include "util/asio.hpp"
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,8 @@ class DockerPause {
     /// As stopForRun().
     awaitable<void> stop(Engine engine, EngineContainer container);
 
-    /// Starts all. One that does not start keeps no other from it, and stays in the ledger; all failures are then in
-    /// the `Error`.
+    /// Starts all. One that does not start keeps no other from it, and is tried once more when all have been: it may
+    /// have waited for one of them. If it still does not, it stays in the ledger; all failures are then in the `Error`.
     awaitable<void> startAll(Engine engine);
 
     /// That somebody has started a container meanwhile, seen by whoever looked.
@@ -31,6 +32,8 @@ class DockerPause {
     [[nodiscard]] const std::vector<std::string>& disturbers() const { return disturbers_; }
 
   private:
+    awaitable<void> startOne(Engine engine, StoppedContainer stopped, std::chrono::microseconds patience, bool again);
+
     Ledger& ledger_;
     std::vector<StoppedContainer> stopped_;
     std::vector<std::string> names_;

@@ -96,9 +96,8 @@ awaitable<StoppedContainer> stopForRun(Engine engine, EngineContainer container,
     co_return result;
 }
 
-awaitable<Restart> startAgain(Engine engine, EngineContainer stopped, std::chrono::microseconds patience) {
+awaitable<Restart> startAgain(Engine engine, EngineContainer stopped, std::chrono::microseconds patience, bool asked) {
     auto outcome = Restart::WasRemoved;
-    bool asked = false; // then the engine may have done it before it went away
     std::function<awaitable<void>()> step = [&]() -> awaitable<void> {
         const auto now = co_await engine.container(stopped.id);
         if (!now && !asked) co_return;
@@ -107,7 +106,7 @@ awaitable<Restart> startAgain(Engine engine, EngineContainer stopped, std::chron
             co_return;
         }
         outcome = Restart::Started;
-        asked = true;
+        asked = true; // the engine may have done it before it goes away
         co_await engine.start(stopped.id, stopped.name);
     };
     co_await whileAway(std::move(step), patience);

@@ -29,9 +29,9 @@ enum class Restart {
     WasRemoved,
 };
 
-/// Starts it. Goes on trying for `patience` while no engine answers: one that is restarted is away for a while. Throws
-/// `Error` naming the container.
-awaitable<Restart> startAgain(Engine engine, EngineContainer stopped, std::chrono::microseconds patience);
+/// Starts it. Goes on trying for `patience` while no engine answers: one that is restarted is away for a while.
+/// `asked`: the engine was told to before, and may have begun. Throws `Error` naming the container.
+awaitable<Restart> startAgain(Engine engine, EngineContainer stopped, std::chrono::microseconds patience, bool asked);
 
 /// Undo: the container runs again if the run has stopped it. One that is gone, that runs, or that somebody has started
 /// and stopped since, is left as it is. Throws `Error` naming the container if it does not start.

@@ -1,5 +1,7 @@
 #include "source/docker_survey.hpp"
 
+#include "source/mount_overlap.hpp"
+#include "source/stop_list.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
@@ -96,8 +98,8 @@ void refuseWhatCannotBeStopped(const std::vector<EngineContainer>& toStop) {
 
 /// The newest first: what depends on another container was made after it, as a rule.
 awaitable<void> addOtherWriters(Engine engine, DockerSurvey& survey) {
-    const auto running = co_await engine.running();
-    auto writers = writersOf(survey.volumes, running);
+    auto running = co_await engine.running();
+    auto writers = co_await writersOf(engine, survey.volumes, std::move(running));
     std::stable_sort(writers.begin(), writers.end(),
                      [](const EngineListed& a, const EngineListed& b) { return a.created > b.created; });
     for (const auto& writer : writers) {
@@ -171,22 +173,6 @@ void demandSameFolders(const std::vector<VolumeToRead>& volumes) {
     }
 }
 
-std::vector<EngineListed> writersOf(const std::vector<VolumeToRead>& volumes,
-                                    const std::vector<EngineListed>& running) {
-    const auto isRead = [&](const std::string& name) {
-        return std::any_of(volumes.begin(), volumes.end(),
-                           [&](const VolumeToRead& volume) { return volume.name == name; });
-    };
-    std::vector<EngineListed> writers;
-    for (const auto& listed : running) {
-        const bool writes = std::any_of(listed.mounts.begin(), listed.mounts.end(), [&](const EngineMount& mount) {
-            return mount.type == "volume" && mount.writable && isRead(mount.volume);
-        });
-        if (writes && !listed.paused) writers.push_back(listed);
-    }
-    return writers;
-}
-
 awaitable<DockerSurvey> surveyEngine(Engine engine, DockerConfig config) {
     DockerSurvey survey;
     survey.engine = co_await engine.version();
@@ -205,6 +191,7 @@ awaitable<DockerSurvey> surveyEngine(Engine engine, DockerConfig config) {
     refuseNothingToRead(survey);
     refuseOverlap(survey.volumes, "Back them up with two jobs.");
     co_await addOtherWriters(engine, survey);
+    survey.toStop = co_await completeStopList(engine, survey.toStop);
     refuseWhatCannotBeStopped(survey.toStop);
     co_return survey;
 }

@@ -39,8 +39,8 @@ struct DockerSurvey {
 };
 
 /// Asks the engine what there is and changes nothing. To stop are: the named containers, then whatever else may write
-/// to one of the volumes, the newest first. Throws `Error` for what is not there, cannot be read, or could not be
-/// started again.
+/// to one of the volumes, the newest first, and what goes with them (completeStopList()). Throws `Error` for what is
+/// not there, cannot be read, or could not be started again.
 awaitable<DockerSurvey> surveyEngine(Engine engine, DockerConfig config);
 
 /// Where a volume's files lie, whether a container uses it or not. Throws `Error` if nowhere: the engine then mounts it
@@ -54,8 +54,5 @@ void refuseOverlap(const std::vector<VolumeToRead>& volumes, std::string_view ad
 /// Throws `Error` if a volume's folder is not the one that the survey saw, as when its driver takes it away once no
 /// container uses it.
 void demandSameFolders(const std::vector<VolumeToRead>& volumes);
-
-/// Of the containers that run, those that may write to one of the volumes. A paused one writes nothing.
-std::vector<EngineListed> writersOf(const std::vector<VolumeToRead>& volumes, const std::vector<EngineListed>& running);
 
 } // namespace holdfast

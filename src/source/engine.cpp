@@ -63,6 +63,37 @@ std::vector<EngineMount> mountsIn(const json& object) {
     return mounts;
 }
 
+std::map<std::string, std::string> textsIn(const json& object) {
+    std::map<std::string, std::string> texts;
+    if (!object.is_object()) return texts;
+    for (const auto& [name, value] : object.items()) {
+        if (value.is_string()) texts[name] = value;
+    }
+    return texts;
+}
+
+/// Modes such as "container:ID".
+std::vector<std::string> sharedNamespaces(const json& hostConfig) {
+    constexpr std::string_view other = "container:";
+    std::vector<std::string> found;
+    for (const auto* kind : {"NetworkMode", "PidMode", "IpcMode", "UTSMode", "UsernsMode"}) {
+        const auto mode = text(hostConfig, kind);
+        if (mode.starts_with(other)) found.push_back(mode.substr(other.size()));
+    }
+    return found;
+}
+
+/// Entries such as "/other:/this/alias".
+std::vector<std::string> linksIn(const json& hostConfig) {
+    std::vector<std::string> found;
+    for (const auto& link : field(hostConfig, "Links")) {
+        if (!link.is_string()) continue;
+        const auto words = link.get<std::string>();
+        found.push_back(withoutSlash(words.substr(0, words.find(':'))));
+    }
+    return found;
+}
+
 /// Podman calls a container that it was stopping when it was killed itself "stopping", and not running, for ever after:
 /// its processes live, and it can be stopped but not started.
 bool isRunning(const json& state) {
@@ -87,6 +118,9 @@ EngineContainer containerIn(const json& object) {
         container.stopTimeout = std::chrono::seconds(*timeout);
     }
     container.mounts = mountsIn(object);
+    container.labels = textsIn(field(config, "Labels"));
+    container.sharesWith = sharedNamespaces(field(object, "HostConfig"));
+    container.linkedTo = linksIn(field(object, "HostConfig"));
     return container;
 }
 
@@ -102,13 +136,8 @@ EngineListed listedIn(const json& object) {
 }
 
 EngineVolume volumeIn(const json& object) {
-    EngineVolume volume{text(object, "Name"), text(object, "Driver"), text(object, "Mountpoint"), {}};
-    const auto& options = field(object, "Options");
-    if (!options.is_object()) return volume;
-    for (const auto& [name, value] : options.items()) {
-        if (value.is_string()) volume.options[name] = value;
-    }
-    return volume;
+    return {text(object, "Name"), text(object, "Driver"), text(object, "Mountpoint"),
+            textsIn(field(object, "Options"))};
 }
 
 // --- asking ----------------------------------------------------------------------------------------------------------
@@ -134,11 +163,6 @@ json parsed(const std::string& doing, const EngineAnswer& answer) {
     return value;
 }
 
-bool isNamed(const EngineContainer& container, const std::string& nameOrId) {
-    constexpr std::size_t shortId = 12;
-    return container.name == nameOrId || (nameOrId.size() >= shortId && container.id.starts_with(nameOrId));
-}
-
 /// How long the engine may take to stop a container: it kills one that does not end.
 std::chrono::microseconds stopLimit(const EngineContainer& container) {
     const auto timeout = container.stopTimeout.value_or(usualStopTimeout);
@@ -147,6 +171,11 @@ std::chrono::microseconds stopLimit(const EngineContainer& container) {
 }
 
 } // namespace
+
+bool EngineContainer::isCalled(const std::string& nameOrId) const {
+    constexpr std::size_t shortId = 12;
+    return name == nameOrId || (nameOrId.size() >= shortId && id.starts_with(nameOrId));
+}
 
 fs::path Engine::findSocket(const std::optional<std::string>& configured) {
     if (configured) return *configured;
@@ -177,7 +206,7 @@ awaitable<std::optional<EngineContainer>> Engine::container(std::string nameOrId
     const auto answer = co_await askEngine(socket_, std::move(request), answerLimit);
     if (answer.status == 404) co_return std::nullopt;
     auto container = containerIn(parsed("describe the container " + nameOrId, answer));
-    if (!isNamed(container, nameOrId)) co_return std::nullopt;
+    if (!container.isCalled(nameOrId)) co_return std::nullopt;
     co_return container;
 }
 
@@ -188,6 +217,14 @@ awaitable<std::optional<EngineVolume>> Engine::volume(std::string name) const {
     auto volume = volumeIn(parsed("describe the volume " + name, answer));
     if (volume.name != name) co_return std::nullopt;
     co_return volume;
+}
+
+awaitable<std::optional<std::int64_t>> Engine::monitorOf(std::string id) const {
+    auto request = get(fmt::format("/v4.0.0/libpod/containers/{}/json", id)); // Docker knows no such thing
+    const auto answer = co_await askEngine(socket_, std::move(request), answerLimit);
+    if (answer.status != 200) co_return std::nullopt;
+    const auto told = parsed("describe the container " + id, answer);
+    co_return number<std::int64_t>(field(told, "State"), "ConmonPid");
 }
 
 awaitable<std::vector<EngineListed>> Engine::running() const { return list("/containers/json"); }

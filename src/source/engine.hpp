@@ -32,6 +32,12 @@ struct EngineContainer {
     std::string finishedAt;                          ///< RFC 3339; of the year 1 for one that has never ended
     std::optional<std::chrono::seconds> stopTimeout; ///< its own; negative: waits for ever
     std::vector<EngineMount> mounts;
+    std::map<std::string, std::string> labels;
+    std::vector<std::string> sharesWith; ///< ids or names of those whose namespaces (network, pid, …) are its own too
+    std::vector<std::string> linkedTo;   ///< names of those that must run when it starts
+
+    /// By its name, or by its id (12 digits at least).
+    [[nodiscard]] bool isCalled(const std::string& nameOrId) const;
 };
 
 /// What the list of running containers tells of one.
@@ -72,6 +78,8 @@ class Engine {
     /// match.
     awaitable<std::optional<EngineContainer>> container(std::string nameOrId) const;
     awaitable<std::optional<EngineVolume>> volume(std::string name) const;
+    /// Of Podman, the process that watches over a container that runs.
+    awaitable<std::optional<std::int64_t>> monitorOf(std::string id) const;
     awaitable<std::vector<EngineListed>> running() const;
     /// Those that do not run, too. Podman counts the paused ones to them.
     awaitable<std::vector<EngineListed>> all() const;

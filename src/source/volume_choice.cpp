@@ -1,5 +1,7 @@
 #include "source/volume_choice.hpp"
 
+#include "source/mount_overlap.hpp"
+#include "source/stop_list.hpp"
 #include "util/error.hpp"
 
 #include <algorithm>
@@ -87,25 +89,18 @@ void demandReplaceable(const VolumeToRead& volume, const VolumeToRead& first) {
     }
 }
 
-bool uses(const EngineListed& listed, const std::vector<VolumeToRead>& volumes) {
-    return std::any_of(listed.mounts.begin(), listed.mounts.end(), [&](const EngineMount& mount) {
-        return std::any_of(volumes.begin(), volumes.end(), [&](const VolumeToRead& volume) {
-            return mount.type == "volume" && mount.volume == volume.name;
-        });
-    });
+void refusePaused(const EngineContainer& container) {
+    if (!container.paused) return;
+    throw Error(fmt::format("The container {}, which uses what is to be restored, is paused: unpause it, or stop it, "
+                            "first.",
+                            container.name));
 }
 
-void refuseWhatWouldNotComeBack(const EngineContainer& container) {
-    if (container.removesItself) {
-        throw Error(fmt::format("The container {}, which uses what is to be restored, would remove itself when it is "
-                                "stopped (--rm), so that it could not be started again. Stop what runs it first.",
-                                container.name));
-    }
-    if (container.paused) {
-        throw Error(fmt::format("The container {}, which uses what is to be restored, is paused: unpause it, or stop "
-                                "it, first.",
-                                container.name));
-    }
+void refuseOneThatRemovesItself(const EngineContainer& container) {
+    if (!container.removesItself) return;
+    throw Error(fmt::format("The container {}, which is in the way of what is to be restored, would remove itself when "
+                            "it is stopped (--rm), so that it could not be started again. Stop what runs it first.",
+                            container.name));
 }
 
 } // namespace
@@ -144,8 +139,8 @@ awaitable<std::vector<VolumeToRead>> locateChosen(Engine engine, std::vector<Vol
 }
 
 awaitable<std::vector<EngineContainer>> usersOf(Engine engine, std::vector<VolumeToRead> volumes, Names first) {
-    auto listed = co_await engine.all();
-    std::erase_if(listed, [&](const EngineListed& one) { return !uses(one, volumes); });
+    auto all = co_await engine.all();
+    auto listed = co_await viewersOf(engine, std::move(volumes), std::move(all));
     const auto rank = [&](const EngineListed& one) {
         return std::find(first.begin(), first.end(), one.name) - first.begin();
     };
@@ -155,11 +150,12 @@ awaitable<std::vector<EngineContainer>> usersOf(Engine engine, std::vector<Volum
     std::vector<EngineContainer> users;
     for (const auto& one : listed) {
         auto container = co_await engine.container(one.id);
-        if (!container || !container->running) continue;
-        refuseWhatWouldNotComeBack(*container);
-        users.push_back(std::move(*container));
+        if (container && container->running) users.push_back(std::move(*container));
     }
-    co_return users;
+    for (const auto& user : users) refusePaused(user);
+    auto complete = co_await completeStopList(engine, std::move(users));
+    for (const auto& container : complete) refuseOneThatRemovesItself(container);
+    co_return complete;
 }
 
 Names containersNamed(const nlohmann::json& fields) { return namesIn(fields, "containers"); }

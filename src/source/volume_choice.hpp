@@ -26,8 +26,8 @@ std::vector<VolumeChoice> chooseVolumes(const nlohmann::json& fields, const std:
 awaitable<std::vector<VolumeToRead>> locateChosen(Engine engine, std::vector<VolumeChoice> choices);
 
 /// Of the containers that run, those that use one of the volumes, even if only to read: what is replaced beneath them
-/// they would not see. In the order in which to stop them: `first` (names), then the newest first. Throws `Error` for
-/// one that could not be started again as it was.
+/// they would not see; and what goes with them (completeStopList()). In the order in which to stop them: `first`
+/// (names), then the newest first. Throws `Error` for one that could not be started again as it was.
 awaitable<std::vector<EngineContainer>> usersOf(Engine engine, std::vector<VolumeToRead> volumes,
                                                 std::vector<std::string> first);
 

@@ -6,6 +6,8 @@
 #include "source/docker_tar.hpp"
 #include "source/engine_http.hpp"
 #include "source/kinds.hpp"
+#include "source/mount_overlap.hpp"
+#include "source/stop_list.hpp"
 #include "util/async.hpp"
 #include "util/child.hpp"
 #include "util/file.hpp"
@@ -40,6 +42,7 @@ class Docker : public testing::Test {
   protected:
     struct Faked {
         bool running = true;
+        bool paused = false;
         int starts = 1;
         std::string finishedAt = "2026-11-23T12:00:00.5Z";
     };
@@ -53,15 +56,20 @@ class Docker : public testing::Test {
 
     [[nodiscard]] std::string socket() const { return (folder_ / "engine.sock").string(); }
 
+    std::string volumeOf(const std::string& name) { return volumes_.contains(name) ? volumes_[name] : "data"; }
+
     json inspect(const std::string& name) {
         const auto& faked = containers_.at(name);
         return {{"Id", name},
                 {"Name", "/" + name},
                 {"State",
                  {{"Running", faked.running},
+                  {"Paused", faked.paused},
                   {"StartedAt", std::to_string(faked.starts)},
                   {"FinishedAt", faked.finishedAt}}},
-                {"Mounts", {{{"Type", "volume"}, {"Name", "data"}, {"RW", true}}}}};
+                {"Config", {{"Labels", labels_[name]}}},
+                {"HostConfig", modes_[name]},
+                {"Mounts", {{{"Type", "volume"}, {"Name", volumeOf(name)}, {"RW", true}}}}};
     }
 
     std::string script(const std::string& request) {
@@ -127,6 +135,9 @@ class Docker : public testing::Test {
     Ledger ledger_;
     Plan plan_;
     std::map<std::string, Faked> containers_;
+    std::map<std::string, json> modes_; ///< HostConfig, of those that have one
+    std::map<std::string, json> labels_;
+    std::map<std::string, std::string> volumes_; ///< of those that mount another one than "data"
     std::function<std::optional<std::string>(const std::string&)> odd_;
     std::optional<DockerSource> source_;
     std::optional<FakeEngine> engine_;
@@ -350,15 +361,116 @@ TEST_F(Docker, VolumeThatTheEngineMountsOnDemandIsRefused) {
 }
 
 TEST_F(Docker, WritersAreThoseThatMayWriteNow) {
-    const std::vector<VolumeToRead> volumes{{"data", "local", "/x", 0, 0}};
-    const auto listed = [](const std::string& type, const std::string& volume, bool writable, bool paused) {
-        return EngineListed{"id", "name", 0, paused, {{type, volume, "", "", writable}}};
+    fs::create_directory(folder_ / "other");
+    fs::create_directory(folder_ / "data/sub");
+    fs::create_directory_symlink(folder_ / "data", folder_ / "link");
+    const std::vector<VolumeToRead> volumes{{"data", "local", folder_ / "data", 0, 0}};
+    const auto path = [&](const char* name) { return (folder_ / name).string(); };
+    const auto isWriter = [&](EngineMount mount, bool paused = false) {
+        std::vector<EngineListed> listed{{"id", "name", 0, paused, {std::move(mount)}}};
+        return runCoroutine(writersOf(engine().client(), volumes, listed)).size() == 1;
     };
-    EXPECT_EQ(writersOf(volumes, {listed("volume", "data", true, false)}).size(), 1U);
-    EXPECT_EQ(writersOf(volumes, {listed("volume", "data", false, false)}).size(), 0U);
-    EXPECT_EQ(writersOf(volumes, {listed("volume", "data", true, true)}).size(), 0U);
-    EXPECT_EQ(writersOf(volumes, {listed("volume", "other", true, false)}).size(), 0U);
-    EXPECT_EQ(writersOf(volumes, {listed("bind", "data", true, false)}).size(), 0U);
+    EXPECT_TRUE(isWriter({"volume", "data", "", "", true}));
+    EXPECT_FALSE(isWriter({"volume", "data", "", "", false}));
+    EXPECT_FALSE(isWriter({"volume", "data", "", "", true}, true));
+    EXPECT_FALSE(isWriter({"volume", "other", path("other"), "", true}));
+    EXPECT_FALSE(isWriter({"bind", "", path("other"), "", true}));
+    EXPECT_TRUE(isWriter({"bind", "", path("data"), "", true}));
+    EXPECT_TRUE(isWriter({"bind", "", path("link/sub"), "", true})) << "a part of it";
+    EXPECT_TRUE(isWriter({"bind", "", path("data/file"), "", true}));
+    EXPECT_TRUE(isWriter({"bind", "", path("."), "", true})) << "what it lies in";
+    EXPECT_FALSE(isWriter({"bind", "", path("."), "", false}));
+
+    odd_ = [&](const std::string& request) -> std::optional<std::string> {
+        if (request != "GET /volumes/twin") return std::nullopt;
+        return httpAnswer(200, json{{"Name", "twin"}, {"Options", {{"device", path("data/sub")}}}}.dump());
+    };
+    EXPECT_TRUE(isWriter({"volume", "twin", path("other"), "", true})) << "another volume of the same device";
+}
+
+TEST_F(Docker, ViewersDoNotIncludeWhoSeesWhatAVolumeLiesIn) {
+    const std::vector<VolumeToRead> volumes{{"data", "local", folder_ / "data", 0, 0}};
+    const auto isViewer = [&](EngineMount mount) {
+        std::vector<EngineListed> listed{{"id", "name", 0, true, {std::move(mount)}}};
+        return runCoroutine(viewersOf(engine().client(), volumes, listed)).size() == 1;
+    };
+    EXPECT_TRUE(isViewer({"volume", "data", "", "", false}));
+    EXPECT_TRUE(isViewer({"bind", "", (folder_ / "data").string(), "", false}));
+    EXPECT_FALSE(isViewer({"bind", "", (folder_ / ".").string(), "", false}));
+}
+
+// --- who goes with whom
+// -------------------------------------------------------------------------------------------------
+
+EngineContainer called(const std::string& name, Strings sharesWith = {}, Strings linkedTo = {}) {
+    EngineContainer container;
+    container.id = container.name = name;
+    container.running = true;
+    container.sharesWith = std::move(sharesWith);
+    container.linkedTo = std::move(linkedTo);
+    return container;
+}
+
+Strings namesOf(const std::vector<EngineContainer>& containers) {
+    Strings names;
+    for (const auto& one : containers) names.push_back(one.name);
+    return names;
+}
+
+TEST(StopList, StandsInOrderOfNeed) {
+    EXPECT_EQ(namesOf(inOrderOfNeed({called("b"), called("a")})), (Strings{"b", "a"}));
+    EXPECT_EQ(namesOf(inOrderOfNeed({called("vpn"), called("app", {"vpn"})})), (Strings{"app", "vpn"}));
+    EXPECT_EQ(namesOf(inOrderOfNeed({called("db"), called("vpn"), called("web", {}, {"db"}), called("app", {"vpn"})})),
+              (Strings{"web", "db", "app", "vpn"}));
+    EXPECT_EQ(namesOf(inOrderOfNeed({called("x", {"y"}), called("y", {"x"})})), (Strings{"x", "y"})) << "a circle";
+}
+
+TEST_F(Docker, WhoSharesANamespaceIsStoppedFirstAndStartedLast) {
+    modes_["web"] = {{"NetworkMode", "container:db"}};
+    containers_["far"] = {};
+    modes_["far"] = {{"PidMode", "container:web"}};
+    containers_["other"] = {};
+    modes_["other"] = {{"NetworkMode", "bridge"}};
+    auto& docker = source({"db"});
+    volumes_["web"] = volumes_["far"] = volumes_["other"] = "none";
+    runCoroutine(docker.prepare());
+    runCoroutine(docker.doneReading());
+    EXPECT_EQ(engine().orders(),
+              (Strings{"POST /containers/far/stop", "POST /containers/web/stop", "POST /containers/db/stop",
+                       "POST /containers/db/start", "POST /containers/web/start", "POST /containers/far/start"}));
+}
+
+TEST_F(Docker, ContainerThatCannotStartYetIsTriedAgain) {
+    odd_ = [&](const std::string& request) -> std::optional<std::string> {
+        if (request != "POST /containers/db/start" || containers_["web"].running) return std::nullopt;
+        return httpAnswer(409, R"({"message": "web does not run"})");
+    };
+    auto& docker = source();
+    runCoroutine(docker.prepare());
+    runCoroutine(docker.doneReading());
+    EXPECT_TRUE(containers_["db"].running && containers_["web"].running);
+    EXPECT_EQ(outstanding(), Strings{});
+}
+
+TEST_F(Docker, PausedContainerInANamespaceOfOneToStopIsRefused) {
+    modes_["web"] = {{"NetworkMode", "container:db"}};
+    containers_["web"].paused = true;
+    volumes_["web"] = "none";
+    const auto said = errorOf([&] { runCoroutine(source({"db"}).prepare()); });
+    EXPECT_NE(said.find("The container web is paused and lives in a namespace of db"), said.npos) << said;
+    EXPECT_EQ(engine().orders(), Strings{});
+}
+
+TEST_F(Docker, ContainerThatSomebodyElseStartsAndStopsIsRefused) {
+    for (const auto& [label, name] :
+         {std::pair("com.docker.swarm.task.id", "Docker Swarm"), std::pair("io.kubernetes.pod.name", "Kubernetes")}) {
+        labels_["db"] = {{label, "x"}};
+        const auto said = errorOf([&] { runCoroutine(source().prepare()); });
+        EXPECT_NE(said.find(fmt::format("The container db belongs to {}", name)), said.npos) << said;
+    }
+    labels_["db"] = {{"com.docker.compose.project", "x"}, {"PODMAN_SYSTEMD_UNIT", "no-such-unit.service"}};
+    runCoroutine(source().prepare());
+    EXPECT_EQ(engine().orders().size(), 2U) << "Compose starts nothing by itself, nor does a unit that is not active";
 }
 
 // --- tar -------------------------------------------------------------------------------------------------------------
