@@ -52,15 +52,6 @@ def test_every_command_line_in_the_docs_is_one():
         assert done.returncode != 2, (line, done.stderr)
 
 
-def test_every_job_in_the_docs_is_one():
-    """By the rules that hold on every machine, which are all that somebody without rights is told."""
-    documents = [block for page in PAGES for block in blocks(page.read_text()) if block.startswith("{") and '"remoteName"' in block]
-    assert len(documents) > 5
-    for document in documents:
-        told = holdfast.sh("holdfastctl", "validate", "-", user="bob", input=document, check=False)
-        assert told.returncode == 0, (document, told.stdout, told.stderr)
-
-
 MACHINE_IS_LOST = """
 systemctl stop holdfast.service
 rm --force /etc/holdfast/jobs/*.json /var/lib/holdfast/history.db*

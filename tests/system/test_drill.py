@@ -292,7 +292,7 @@ def test_status_tells_what_is_proven_and_what_is_not(remote, repository, job):
     assert "drill" not in status()[job]
     sh("holdfastctl", "drill", job, "--follow")
     at = eventually(lambda: of(job)["LastProvenAt"], 5)
-    shown = time.strftime("%Y-%m-%d %H:%M", time.localtime(at / 1e6))
+    shown = time.strftime("%m-%d %H:%M", time.localtime(at / 1e6))
     assert "LAST PROVEN" in status()["JOB"] and shown in status()[job] and "failed" not in status()[job]
     backups.flip_a_bit(remote, remote.objects()[0])
     assert sh("holdfastctl", "drill", job, "--follow", check=False).returncode != 0

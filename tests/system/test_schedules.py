@@ -118,9 +118,11 @@ def test_jobs_and_timers_go_together(scheduled):
 
 def test_command_shows_the_next_run(scheduled):
     scheduled("night", "*-*-* 03:00:00")
-    shown = datetime.datetime.fromtimestamp(at(3)).strftime("%Y-%m-%d %H:%M:%S")
-    for command in (["job", "list"], ["job", "show", "night"], ["status"]):
-        assert shown in sh("holdfastctl", *command).stdout, command
+    then = datetime.datetime.fromtimestamp(at(3))
+    for command in (["job", "list"], ["job", "show", "night"]):
+        assert then.strftime("%Y-%m-%d %H:%M:%S") in sh("holdfastctl", *command).stdout, command
+    this_year = then.year == datetime.datetime.now().year
+    assert then.strftime("%m-%d %H:%M" if this_year else "%Y-%m-%d") in sh("holdfastctl", "status").stdout
 
 
 def test_change_by_hand_takes_effect_with_reload(scheduled):
@@ -288,7 +290,8 @@ def test_what_a_timer_may_find_is_no_failure(scheduled):
     scheduled("off", "", enabled=False)
     for name in ("off", "nosuch"):
         assert sh("holdfastctl", "start", "--scheduled", "--", name).returncode == 0
-    assert sh("holdfastctl", "start", "off", check=False).returncode == 1
+    assert runs_of("off") == []
+    assert sh("holdfastctl", "start", "off", "--follow", check=False).returncode == 0, "by hand it is meant"
 
 
 # --- the package ------------------------------------------------------------------------------------------------------------------------
