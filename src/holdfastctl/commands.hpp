@@ -52,7 +52,8 @@ int showLog(Context& context, const std::string& which, bool follow);
 int followRun(Context& context, const std::string& id);
 
 // service.cpp, remotes.cpp
-int showStatus(Context& context);
+/// `check`: fails if any job needs attention.
+int showStatus(Context& context, bool check);
 int reload(Context& context);
 int listRemotes(Context& context);
 int checkRemote(Context& context, const std::string& name, const std::optional<std::string>& path);

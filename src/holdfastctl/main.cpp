@@ -28,6 +28,7 @@ struct Arguments {
     std::string file;
     std::string fromBackup;
     bool printOnly = false;
+    bool check = false;
     std::vector<std::string> assignments;
     std::optional<std::string> path;
     std::string remote;
@@ -235,7 +236,9 @@ void addOtherCommands(CLI::App& app, Arguments& a) {
                [&](Context& c) { return validateJob(c, a.file); })
         ->add_option("FILE", a.file, "The job as JSON; - is standard input")
         ->required();
-    addCommand(app, "status", "Show how every job stands", a, [](Context& c) { return showStatus(c); });
+    addCommand(app, "status", "Show how every job stands", a, [&](Context& c) {
+        return showStatus(c, a.check);
+    })->add_flag("--check", a.check, "Exit with 1 if any job needs attention");
     addCommand(app, "reload", "Have settings and job files read again", a, [](Context& c) { return reload(c); });
 }
 

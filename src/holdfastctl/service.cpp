@@ -58,16 +58,27 @@ void addStatus(std::vector<std::vector<std::string>>& rows, std::vector<std::str
     }
 }
 
-void showStatusOfJobs(Context& context, const Client::Objects& objects) {
-    const auto live = liveRuns(objects.runs);
-    std::vector<std::vector<std::string>> rows;
-    for (auto job : objects.jobs) {
-        const auto run = live.find(job.value("name", ""));
-        const bool lives = run != live.end();
-        job["mirrorOpen"] = !lives && hasOpenMirror(context.client, job);
-        addStatus(rows, statusOf(job, lives ? &run->second : nullptr), alertsOf(job, lives, nowUSec()));
+/// Gives every job its `alerts`; whether there are any.
+bool addAlerts(Context& context, Client::Objects& objects, const std::map<std::string, json>& live) {
+    bool any = false;
+    for (auto& job : objects.jobs) {
+        const bool lives = live.contains(job.value("name", ""));
+        auto seen = job;
+        seen["mirrorOpen"] = !lives && hasOpenMirror(context.client, job);
+        job["alerts"] = alertsOf(seen, lives, nowUSec());
+        any = any || !job["alerts"].empty();
     }
-    context.out.table({"JOB", "LAST RUN", "RESULT", "LAST PROVEN", "NEXT RUN", "ATTENTION"}, rows, 2, 5);
+    return any;
+}
+
+void showStatusOfJobs(Output& out, const std::vector<json>& jobs, const std::map<std::string, json>& live) {
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& job : jobs) {
+        const auto run = live.find(job.value("name", ""));
+        addStatus(rows, statusOf(job, run == live.end() ? nullptr : &run->second),
+                  job.at("alerts").get<std::vector<std::string>>());
+    }
+    out.table({"JOB", "LAST RUN", "RESULT", "LAST PROVEN", "NEXT RUN", "ATTENTION"}, rows, 2, 5);
 }
 
 /// The files that are no jobs, and what status and reload exit with because of them.
@@ -82,15 +93,18 @@ int showBroken(Context& context, const json& broken) {
 
 } // namespace
 
-int showStatus(Context& context) {
+int showStatus(Context& context, bool check) {
     auto service = context.client.managerProperties();
     service.erase("jobSchema"); // large, and the same for everybody
-    const auto objects = context.client.objects();
+    auto objects = context.client.objects();
+    const auto live = liveRuns(objects.runs);
+    const bool alerts = addAlerts(context, objects, live);
     if (context.out.json())
         context.out.document({{"service", service}, {"jobs", objects.jobs}, {"runs", objects.runs}});
     else
-        showStatusOfJobs(context, objects);
-    return showBroken(context, service.value("brokenJobs", json::array()));
+        showStatusOfJobs(context.out, objects.jobs, live);
+    const int status = showBroken(context, service.value("brokenJobs", json::array()));
+    return check && alerts ? exitWith::failed : status;
 }
 
 int reload(Context& context) {

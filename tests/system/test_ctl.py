@@ -207,6 +207,18 @@ def test_a_broken_job_file_is_told_by_the_exit_status_of_json_too():
         ctl("reload")
 
 
+def test_monitoring_is_told_by_the_exit_status_of_a_check(document, repository):
+    ctl("job", "create", document)
+    holdfast.start("nightly").completes()
+    ctl("status", "--check")
+    holdfast.sh("mv", repository, f"{repository}.away")
+    holdfast.start("nightly").wait()
+    assert [job["alerts"] for job in ctl_json("status", "--check", status=1)["jobs"]] == [["last run failed"]]
+    ctl("status", "--check", status=1)
+    ctl("status")
+    holdfast.sh("mv", f"{repository}.away", repository)
+
+
 @pytest.mark.parametrize("words", ["status", "--json status", "runs", "--help", "--version"])
 def test_what_cannot_be_written_is_a_failure(words):
     for closed in (">/dev/full", ">&-"):
