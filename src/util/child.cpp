@@ -169,7 +169,8 @@ Child::Child(asio::any_io_executor executor, const ChildSpec& spec) {
                     .environment = {std::string("PATH=") + childPath(), "LANG=C.UTF-8", "HOME=/var/lib/holdfast"},
                     .in = spec.in < 0 ? null.get() : spec.in,
                     .out = spec.out < 0 ? null.get() : spec.out,
-                    .err = err.write.get()};
+                    .err = err.write.get(),
+                    .keep = spec.keep};
     program.environment.insert(program.environment.end(), spec.environment.begin(), spec.environment.end());
     process_ = std::make_unique<Process>(executor, program);
     asio::co_spawn(executor, Tail::follow(tail_), asio::detached);

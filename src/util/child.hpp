@@ -36,9 +36,11 @@ struct ChildSpec {
     int out = -1;                           ///< … standard output; -1 = /dev/null
     std::vector<std::string> environment{}; ///< "NAME=value", beside the few fixed ones
     std::size_t errorLines = 40;            ///< how much of the end of standard error is kept
+    std::vector<int> keep{};                ///< further descriptors that it gets, under the same number
 };
 
-/// A running program: clean environment, no descriptors but the three, and SIGKILL if we die or let go of it.
+/// A running program: clean environment, no descriptors but those of its ChildSpec, and SIGKILL if we die or let go of
+/// it.
 class Child {
   public:
     /// Throws `Error` if the program is not there or cannot be run.

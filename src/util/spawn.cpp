@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstring>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
@@ -49,8 +50,14 @@ void forgetSignals() {
 }
 
 bool takeDescriptors(const Program& program) {
-    return ::dup2(program.in, STDIN_FILENO) >= 0 && ::dup2(program.out, STDOUT_FILENO) >= 0 &&
-           ::dup2(program.err, STDERR_FILENO) >= 0 && ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
+    if (::dup2(program.in, STDIN_FILENO) < 0 || ::dup2(program.out, STDOUT_FILENO) < 0 ||
+        ::dup2(program.err, STDERR_FILENO) < 0 || ::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
+        return false;
+    }
+    for (const int fd : program.keep) {
+        if (::fcntl(fd, F_SETFD, 0) < 0) return false;
+    }
+    return true;
 }
 
 /// Between vfork and exec, on the memory of the parent, which waits: only async-signal-safe calls. Returns if it

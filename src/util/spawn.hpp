@@ -12,7 +12,8 @@ struct Program {
     std::filesystem::path file;
     std::vector<std::string> argv;
     std::vector<std::string> environment; ///< "NAME=value"
-    int in, out, err;                     ///< descriptors that become its three; it gets no others
+    int in, out, err;                     ///< descriptors that become its three
+    std::vector<int> keep{};              ///< descriptors that it gets under the same number; it gets no others
 };
 
 /// Starts a program that the kernel kills when this thread ends, with no signal blocked, ignored or handled. Returns
