@@ -26,7 +26,7 @@ void addCommon(UnitProperties& properties, const std::string& description, const
     // TERM goes to the worker alone, which ends its children in order; what is left after TimeoutStopSec= is killed.
     add(properties, "KillMode", std::string("mixed"));
     add(properties, "SyslogIdentifier", std::string("holdfast-run"));
-    addCommand(properties, "ExecStartEx", argv);
+    addCommand(properties, "ExecStart", argv);
     for (const char* name : {"CPUAccounting", "MemoryAccounting", "TasksAccounting", "IOAccounting", "IPAccounting"}) {
         add(properties, name, true);
     }
@@ -134,7 +134,7 @@ Sandbox sandboxWithoutPlan(const Paths& paths) {
 UnitProperties runUnitProperties(const Plan& plan, const Paths& paths) {
     UnitProperties properties;
     addCommon(properties, description(plan), {HOLDFAST_WORKER, plan.id});
-    addCommand(properties, "ExecStopPostEx", {HOLDFAST_WORKER, "--cleanup", plan.id});
+    addCommand(properties, "ExecStopPost", {HOLDFAST_WORKER, "--cleanup", plan.id});
     add(properties, "NotifyAccess", std::string("main")); // or STATUS= would be dropped
     // Of the stop, and again of ExecStopPost=.
     add(properties, "TimeoutStopUSec", std::uint64_t{5 * minute});

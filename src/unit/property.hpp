@@ -20,6 +20,9 @@ void addList(UnitProperties& properties, const char* name, bool allow, const std
 /// One command, whose arguments reach the program to the letter.
 void addCommand(UnitProperties& properties, const char* name, const std::vector<std::string>& argv);
 
+/// No namespace may be made or entered, but for one kind that lends nothing.
+void forbidNamespaces(UnitProperties& properties);
+
 /// Fields with which the journal finds all that belongs to a run.
 void addLogFields(UnitProperties& properties, const std::vector<std::pair<std::string, std::string>>& fields);
 

@@ -89,7 +89,7 @@ void addSandbox(Properties& properties, const Sandbox& sandbox) {
         add(properties, name, true);
     }
     add(properties, "RestrictSUIDSGID", !sandbox.restoresFiles);
-    add(properties, "RestrictNamespaces", std::uint64_t{0}); // of the kinds, those that remain allowed
+    forbidNamespaces(properties);
     add(properties, "ProtectProc", std::string("invisible"));
     add(properties, "KeyringMode", std::string("private"));
     add(properties, "UMask", std::uint32_t{0077});

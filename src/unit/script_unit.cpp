@@ -36,7 +36,7 @@ void addService(UnitProperties& properties, const ScriptUnit& unit) {
     add(properties, "BindsTo", Strings{run});
     add(properties, "After", Strings{run});
     add(properties, "Slice", std::string("holdfast-runs.slice"));
-    addCommand(properties, "ExecStartEx", unit.argv);
+    addCommand(properties, "ExecStart", unit.argv);
     add(properties, "WorkingDirectory", unit.workingDirectory);
     add(properties, "Environment",
         Strings{fmt::format("HOLDFAST_JOB={}", unit.job), fmt::format("HOLDFAST_RUN={}", unit.runId),
@@ -114,7 +114,7 @@ void addRights(UnitProperties& properties, const ScriptUnit& unit) {
     Strings families{"AF_UNIX"};
     if (unit.network) families.insert(families.end(), {"AF_INET", "AF_INET6", "AF_NETLINK"});
     addList(properties, "RestrictAddressFamilies", true, families);
-    add(properties, "RestrictNamespaces", std::uint64_t{0}); // of the kinds, those that remain allowed
+    forbidNamespaces(properties);
     for (const char* name :
          {"ProtectKernelTunables", "ProtectKernelModules", "ProtectKernelLogs", "ProtectControlGroups", "ProtectClock",
           "ProtectHostname", "PrivateIPC", "LockPersonality", "RestrictRealtime", "RestrictSUIDSGID", "RemoveIPC"}) {

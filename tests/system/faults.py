@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 
@@ -17,7 +18,7 @@ over = set()     # stand-ins that only call the real program any more
 def put(stand_in, script):
     """By rename, since somebody may be starting it at this moment: bash opens it only after the kernel has."""
     fresh = stand_in.with_name(f".{stand_in.name}.new")
-    fresh.write_text("#!/bin/bash\n" + script)
+    fresh.write_text(script if script.startswith("#!") else "#!/bin/bash\n" + script)
     fresh.chmod(0o755)
     fresh.rename(stand_in)
 
@@ -64,6 +65,34 @@ def mounted(folder, options):
         yield
     finally:
         holdfast.sh("umount", folder)
+
+
+# What a unit is and what it may do, but for what moves by itself while it runs.
+MOVES = re.compile(r"(.*Timestamp.*|.*(Current|NSec|Available|Bytes|Packets|Operations|PID|Peak|PSS|FileDescriptorName)|ActiveState|SubState"
+                   r"|Result|Status\w+|ExecMain\w+|Job|ControlGroupId|InvocationID|NFileDescriptorStore|NextElapse\w+|LastTrigger\w+|Refs"
+                   r"|CanReload|Effective\w+|NeedDaemonReload)$")
+
+
+def units_of_ours():
+    """Properties by unit, of those that are loaded."""
+    units = {}
+    for block in holdfast.sh("systemctl", "show", "--all", "holdfast-*").stdout.split("\n\n"):
+        shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+        # How far a command has come is no part of what it is, nor is the order of a list of units.
+        units[shown.get("Id")] = {name: sorted(value.partition(" ; start_time=")[0].split())
+                                  for name, value in shown.items() if not MOVES.match(name)}
+    return units
+
+
+def reload_systemd():
+    """What every installation of a package does. All that is known of our units is there afterwards."""
+    before = units_of_ours()
+    holdfast.sh("systemctl", "daemon-reload")
+    after = units_of_ours()
+    for name in before.keys() & after.keys():
+        lost = {key: (value, after[name].get(key)) for key, value in before[name].items() if after[name].get(key) != value}
+        assert not lost, f"{name} has changed: {lost}"
+    return before
 
 
 def let_go():

@@ -1,7 +1,8 @@
 """The fault matrix: which cells there are, how a run is brought into a phase, how each fault strikes, and what may come of it.
 
-A cell is a source, a phase and a fault. What makes no sense (a producer that is killed while nothing produces) is left out by
-rule. A run waits in its phase: at a stand-in for the program that does the phase's work, or, uploading, half-way through real data."""
+A cell is a source, a phase and a fault; in half of them systemd is reloaded before, so that every fault is met with and without.
+What makes no sense (a producer that is killed while nothing produces) is left out by rule. A run waits in its phase: at a stand-in
+for the program that does the phase's work, or, uploading, half-way through real data."""
 import collections
 import contextlib
 import hashlib
@@ -26,7 +27,7 @@ QUARTER = 256 << 10
 DATA = pathlib.Path("/srv/tests/matrix")
 numbers = itertools.count(1)
 
-Cell = collections.namedtuple("Cell", "source phase fault")
+Cell = collections.namedtuple("Cell", "source phase fault reload")
 Hold = collections.namedtuple("Hold", "reached let_go")
 
 
@@ -197,7 +198,7 @@ def pairs(cell):
 
 
 def thinned(cells):
-    """So few that every pair of source, phase and fault is still met; always the same ones."""
+    """So few that every pair of source, phase, fault and reload is still met; always the same ones."""
     cells, chosen = list(cells), []
     missing = set().union(*map(pairs, cells))
     while missing:
@@ -207,9 +208,14 @@ def thinned(cells):
     return sorted(chosen, key=lambda cell: (list(SOURCES).index(cell.source), PHASES.index(cell.phase), FAULTS.index(cell.fault)))
 
 
+def cell_of(source, phase, fault):
+    even = (list(SOURCES).index(source) + PHASES.index(phase) + FAULTS.index(fault)) % 2 == 0
+    return Cell(source, phase, fault, "reload" if even else "")
+
+
 def cells(which):
     """"all", "some", or those of one source."""
-    everything = [cell for cell in map(Cell._make, itertools.product(SOURCES, PHASES, FAULTS)) if makes_sense(cell)]
+    everything = [cell for cell in itertools.starmap(cell_of, itertools.product(SOURCES, PHASES, FAULTS)) if makes_sense(cell)]
     if which == "some":
         return thinned(cell for cell in everything if not is_slow(cell))
     return [cell for cell in everything if which in ("all", cell.source)]
@@ -354,6 +360,8 @@ def hang(run, remote, let_go):
 
 def strike(run, source, cell, remote, let_go):
     """The fault; afterwards the run goes on, as far as it still can."""
+    if cell.reload:
+        faults.reload_systemd()
     {
         "SIGKILL worker": lambda: faults.kill_worker(run),
         "SIGKILL rclone": lambda: faults.kill_child(run, "rclone"),
@@ -424,7 +432,7 @@ def table():
         return met.get(cell, "." if makes_sense(cell) else "-")
     lines = [["source", "phase", *FAULTS]]
     met_sources = [source for source in SOURCES if any(row.cell.source == source for row in rows)]
-    lines += [[source, phase, *(show(Cell(source, phase, fault)) for fault in FAULTS)] for source in met_sources for phase in PHASES]
+    lines += [[source, phase, *(show(cell_of(source, phase, fault)) for fault in FAULTS)] for source in met_sources for phase in PHASES]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return ["  ".join(word.ljust(width) for word, width in zip(line, widths)).rstrip() for line in lines] + [
         f"{len(rows)} cells, {sum(row.leftovers for row in rows)} leftovers"]

@@ -1,6 +1,7 @@
 """The fault matrix (matrix.py): in every cell the run ends as it may, with a whole backup or with none, and leaves nothing behind.
 By default so many cells that every pair of source, phase and fault is met; --matrix=all for all of them, --matrix=zfs for those of a
 source (tests/run matrix)."""
+import itertools
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ def pytest_generate_tests(metafunc):
     if "cell" in metafunc.fixturenames:
         cells = matrix.cells(metafunc.config.getoption("--matrix"))
         metafunc.parametrize("source, cell", [(cell.source, cell) for cell in cells], indirect=["source"],
-                             ids=["-".join(cell).replace(" ", "-") for cell in cells])
+                             ids=["-".join(filter(None, cell)).replace(" ", "-") for cell in cells])
 
 
 def reload():
@@ -69,5 +70,7 @@ def test_cells_are_generated_by_rule():
     everything, some = matrix.cells("all"), matrix.cells("some")
     assert sorted(everything) == sorted(cell for source in matrix.SOURCES for cell in matrix.cells(source))
     assert len(everything) > 100 and len(some) < len(everything) / 2 and set(some) < set(everything)
-    for name in ("source", "phase", "fault"):
+    for name in ("source", "phase", "fault", "reload"):
         assert {getattr(cell, name) for cell in some} == {getattr(cell, name) for cell in everything}
+    for cells in (everything, some):
+        assert {(cell.fault, cell.reload) for cell in cells} == set(itertools.product(matrix.FAULTS, ("", "reload")))

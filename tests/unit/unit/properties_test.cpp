@@ -10,7 +10,7 @@
 
 using namespace holdfast;
 using Strings = std::vector<std::string>;
-using Command = sdbus::Struct<std::string, Strings, Strings>;
+using Command = sdbus::Struct<std::string, Strings, bool>;
 using List = sdbus::Struct<bool, Strings>;
 
 namespace {
@@ -58,12 +58,12 @@ TEST(Properties, RunIsWhatTheDesignSays) {
     EXPECT_FALSE(has(p, "RuntimeMaxUSec"));
     EXPECT_FALSE(has(p, "MemoryMax"));
 
-    const auto start = get<std::vector<Command>>(p, "ExecStartEx");
+    const auto start = get<std::vector<Command>>(p, "ExecStart");
     ASSERT_EQ(start.size(), 1U);
     EXPECT_EQ(start[0].get<0>(), HOLDFAST_WORKER);
     EXPECT_EQ(start[0].get<1>(), (Strings{HOLDFAST_WORKER, plan.id}));
-    EXPECT_EQ(start[0].get<2>(), Strings{"no-env-expand"});
-    const auto post = get<std::vector<Command>>(p, "ExecStopPostEx");
+    EXPECT_FALSE(start[0].get<2>()) << "its failure counts";
+    const auto post = get<std::vector<Command>>(p, "ExecStopPost");
     ASSERT_EQ(post.size(), 1U);
     EXPECT_EQ(post[0].get<1>(), (Strings{HOLDFAST_WORKER, "--cleanup", plan.id}));
 
@@ -135,9 +135,9 @@ TEST(Properties, CleanupMayTouchWhatItsRunMay) {
     const auto p = cleanupUnitProperties(plan.id, &plan, Paths{});
     EXPECT_EQ(get<Strings>(p, "ReadWritePaths"), get<Strings>(runUnitProperties(plan, Paths{}), "ReadWritePaths"));
     EXPECT_EQ(get<std::uint64_t>(p, "RuntimeMaxUSec"), 600'000'000U);
-    EXPECT_EQ(get<std::vector<Command>>(p, "ExecStartEx")[0].get<1>(),
+    EXPECT_EQ(get<std::vector<Command>>(p, "ExecStart")[0].get<1>(),
               (Strings{HOLDFAST_WORKER, "--cleanup", plan.id}));
-    EXPECT_FALSE(has(p, "ExecStopPostEx"));
+    EXPECT_FALSE(has(p, "ExecStopPost"));
 
     const auto blind = cleanupUnitProperties(plan.id, nullptr, Paths{});
     EXPECT_EQ(get<std::string>(blind, "ProtectSystem"), "no"); // /boot may be where its lock is
@@ -149,7 +149,7 @@ TEST(Properties, ProbesAreShortAndSmall) {
     EXPECT_EQ(get<std::uint64_t>(p, "RuntimeMaxUSec"), 60'000'000U);
     EXPECT_EQ(get<std::uint64_t>(p, "MemoryMax"), 512U << 20);
     EXPECT_EQ(get<std::uint64_t>(p, "TasksMax"), 128U);
-    EXPECT_EQ(get<std::vector<Command>>(p, "ExecStartEx")[0].get<1>(), (Strings{HOLDFAST_WORKER, "--probe", "0123"}));
+    EXPECT_EQ(get<std::vector<Command>>(p, "ExecStart")[0].get<1>(), (Strings{HOLDFAST_WORKER, "--probe", "0123"}));
 }
 
 TEST(Properties, DrillOfAnArchiveWritesNowhereButInTheState) {
