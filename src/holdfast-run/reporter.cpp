@@ -6,6 +6,9 @@
 #include "util/json.hpp"
 #include "util/log.hpp"
 
+#include <system_error>
+#include <utility>
+
 #include <fmt/format.h>
 #include <systemd/sd-daemon.h>
 
@@ -66,7 +69,16 @@ void Reporter::takeProgress(USec stallWarning) {
 void Reporter::write() {
     auto text = compact(toJson(state_));
     if (text == written_) return;
-    replaceFile(paths_.runState(id_), text, Durability::Volatile);
+    try {
+        replaceFile(paths_.runState(id_), text, Durability::Volatile);
+    } catch (const std::system_error& e) {
+        // Tried again at the next turn: what a run is there for does not hang on who watches it.
+        static bool warned = false;
+        if (!std::exchange(warned, true)) {
+            logWarning(fmt::format("The run goes on, but its progress cannot be written: {}", e.what()));
+        }
+        return;
+    }
     const auto line = statusLine(state_, maxAttempts_);
     ::sd_notifyf(0, "STATUS=%s", line.c_str());
     written_ = std::move(text);

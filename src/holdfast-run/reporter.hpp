@@ -12,7 +12,7 @@
 namespace holdfast {
 
 /// Tells the world where the run stands: state.json for the daemon, STATUS= for `systemctl status`. At once when state
-/// or phase change, else at most every 500 ms.
+/// or phase change, else at most every 500 ms. A run that cannot tell says so once in the journal, and goes on.
 class Reporter {
   public:
     Reporter(const Paths& paths, std::string id, std::uint32_t maxAttempts);

@@ -40,6 +40,7 @@ void Dispatcher::Impl::setShare(const std::string& id, std::uint64_t share, Chan
     try {
         files.writeLimits(id, share);
     } catch (const std::exception& e) {
+        if (std::exchange(live.unwrittenShareLogged, true)) return;
         logWarning(fmt::format("Run {} keeps its old share of the bandwidth: {}", id, e.what()));
     }
 }

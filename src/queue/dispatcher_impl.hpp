@@ -36,6 +36,7 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Dispatcher::Impl> {
         std::uint32_t cancelledBy = 0;
         bool ended = false; ///< its unit is gone, or never came; what is left is to settle it
         bool brokenStateLogged = false;
+        bool unwrittenShareLogged = false;
         std::uint64_t share = 0; ///< of the bandwidth, as last written
         Demand demand;
     };
@@ -92,6 +93,7 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Dispatcher::Impl> {
     /// A run that ended, whole and clean, while nobody watched: true if it is shown and recorded as such.
     bool takeResult(const std::string& id);
     void adopt(const std::string& id, bool unitLives);
+    void watchProgress(const std::string& id);
     awaitable<void> settleOrphan(std::string id);
     void recordOrphan(const LedgerHeader& header, const std::optional<RunResult>& result);
 

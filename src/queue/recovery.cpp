@@ -82,13 +82,7 @@ void Dispatcher::Impl::adopt(const std::string& id, bool unitLives) {
     run.state.phase = unitLives ? "queued" : "cleaning";
     logNotice(fmt::format("Run {} of job {} {}.", id, run.plan.job.name,
                           unitLives ? "goes on" : "has ended meanwhile and is looked after"));
-    if (live.hasFolder) {
-        try {
-            watch.add(id);
-        } catch (const std::exception& e) {
-            logWarning(fmt::format("The progress of run {} will not be seen: {}", id, e.what()));
-        }
-    }
+    if (live.hasFolder) watchProgress(id);
     if (unitLives) readState(id);
     tell(&RunObserver::runAdded, run);
     spawn(follow(id, false), "Run " + id);

@@ -51,7 +51,7 @@ awaitable<std::string> Dispatcher::Impl::launch(std::string id) {
         shareOut();
         files.makeLive(run.plan, lives.at(id).share); // a daemon that finds the folder will look for the unit
         lives.at(id).hasFolder = true;
-        watch.add(id);
+        watchProgress(id);
         if (lives.at(id).cancelling) co_return "It was cancelled.";
         co_await systemd.start(run.unit(), runUnitProperties(run.plan, paths));
     } catch (const std::exception& e) {
@@ -70,6 +70,15 @@ awaitable<std::string> Dispatcher::Impl::launch(std::string id) {
         logWarning(fmt::format("Run {} was cancelled, but goes on: {}", id, e.what()));
     }
     co_return failure;
+}
+
+/// A run is worth more than the sight of it.
+void Dispatcher::Impl::watchProgress(const std::string& id) {
+    try {
+        watch.add(id);
+    } catch (const std::exception& e) {
+        logWarning(fmt::format("The progress of run {} will not be seen: {}", id, e.what()));
+    }
 }
 
 void Dispatcher::Impl::readState(const std::string& id) {
