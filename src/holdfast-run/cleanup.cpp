@@ -1,6 +1,7 @@
 #include "settle.hpp"
 #include "worker.hpp"
 
+#include "run/ledger_file.hpp"
 #include "run/memory.hpp"
 #include "util/file.hpp"
 #include "util/log.hpp"
@@ -78,7 +79,7 @@ Outcome whyEnded(const Paths& paths, const std::string& id, const std::string& v
 
 awaitable<int> cleanUp(const Paths& paths, std::string id) {
     const auto settled = settledResult(paths, id);
-    if (!std::filesystem::exists(paths.ledger(id))) {
+    if (!hasLedger(paths.ledger(id))) {
         if (!settled) settleWithoutLedger(paths, id, lastState(paths, id), whyEnded(paths, id, ""));
         co_return EXIT_SUCCESS;
     }

@@ -1,6 +1,8 @@
 #include "queue/run_files.hpp"
 
+#include "run/ledger_file.hpp"
 #include "util/error.hpp"
+#include "util/fd.hpp"
 #include "util/file.hpp"
 #include "util/id.hpp"
 #include "util/json.hpp"
@@ -11,6 +13,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 #include <sys/stat.h>
@@ -94,6 +97,7 @@ std::optional<Plan> RunFiles::readPlan(const std::filesystem::path& file) const 
 }
 
 void RunFiles::makeLive(const Plan& plan, std::uint64_t bandwidth) const {
+    makePlaces(plan.id);
     makeFolder(paths_.live(plan.id));
     replaceFile(paths_.plan(plan.id), compact(toJson(plan)), Durability::Volatile);
     writeLimits(plan.id, bandwidth);
@@ -132,9 +136,16 @@ std::optional<RunResult> RunFiles::readResult(const std::string& id) const {
     }
 }
 
-bool RunFiles::hasLedger(const std::string& id) const { return std::filesystem::exists(paths_.ledger(id)); }
+bool RunFiles::hasLedger(const std::string& id) const { return holdfast::hasLedger(paths_.ledger(id)); }
+
+void RunFiles::makePlaces(const std::string& id) const {
+    makeFolder(paths_.result(id).parent_path());
+    const Fd ledger(::open(paths_.ledger(id).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (!ledger) throwErrno("make the ledger " + paths_.ledger(id).string());
+}
 
 void RunFiles::forget(const std::string& id) const {
+    if (!hasLedger(id)) removeFile(paths_.ledger(id));
     std::filesystem::remove_all(paths_.live(id));
     std::filesystem::remove_all(paths_.result(id).parent_path());
     removeFile(paths_.queued(id));

@@ -28,6 +28,9 @@ class RunFiles {
     /// logged, and keeps no other from loading.
     [[nodiscard]] std::vector<Plan> readQueue() const;
 
+    /// Makes what the unit of a run, or of its cleanup, may write to, but not make: the folder of its result and an
+    /// empty ledger. What is there stays. Throws `std::system_error`.
+    void makePlaces(const std::string& id) const;
     /// Makes the run's live folder with plan and limits in it, which says that its unit is about to be asked for. It
     /// goes when the machine does, and so does the unit. Throws `std::system_error`.
     void makeLive(const Plan& plan, std::uint64_t bandwidth) const;
@@ -45,8 +48,8 @@ class RunFiles {
     [[nodiscard]] std::optional<RunResult> readResult(const std::string& id) const;
     [[nodiscard]] bool hasLedger(const std::string& id) const;
 
-    /// Removes what is there of a run whose result is in the history: live folder, result, queue file; that last, so
-    /// that a crash in between is noticed. Throws `std::system_error`.
+    /// Removes what is there of a run whose result is in the history: live folder, result, empty ledger, queue file;
+    /// that last, so that a crash in between is noticed. Throws `std::system_error`.
     void forget(const std::string& id) const;
 
     /// Ids that have a ledger, a live folder or a result.

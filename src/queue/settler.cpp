@@ -1,5 +1,6 @@
 #include "queue/settler.hpp"
 
+#include "run/ledger.hpp"
 #include "unit/survivors.hpp"
 #include "util/async.hpp"
 #include "util/error.hpp"
@@ -52,13 +53,19 @@ awaitable<std::string> Settler::cleanUp(std::string id, const Plan* plan) {
         const std::string unit = "holdfast-cleanup-" + id + ".service";
         // One that an earlier daemon has started, perhaps.
         const bool running = co_await systemd_.isLive(unit);
-        if (!running) co_await systemd_.start(unit, cleanupUnitProperties(id, plan, paths_));
+        if (!running) co_await systemd_.start(unit, propertiesOf(id, plan));
         co_await systemd_.untilGone(unit);
         co_return "";
     } catch (const std::exception& e) {
         logWarning(fmt::format("Run {} could not be looked after: {}", id, e.what()));
         co_return e.what();
     }
+}
+
+UnitProperties Settler::propertiesOf(const std::string& id, const Plan* plan) const {
+    files_.makePlaces(id); // the unit may write there, but not make them
+    if (plan != nullptr) return cleanupUnitProperties(*plan, paths_);
+    return cleanupUnitProperties(Ledger::open(paths_.ledger(id)).header(), paths_);
 }
 
 awaitable<void> Settler::pause(std::string id, std::string failure, BackOff& backOff, const Report& report) {

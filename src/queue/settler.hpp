@@ -45,6 +45,7 @@ class Settler {
 
   private:
     awaitable<std::string> cleanUp(std::string id, const Plan* plan);
+    [[nodiscard]] UnitProperties propertiesOf(const std::string& id, const Plan* plan) const;
     awaitable<void> pause(std::string id, std::string failure, BackOff& backOff, const Report& report);
 
     const Paths& paths_;

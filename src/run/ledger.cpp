@@ -1,5 +1,7 @@
 #include "run/ledger.hpp"
 
+#include "run/ledger_file.hpp"
+
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/json.hpp"
@@ -66,8 +68,13 @@ Fd openLedger(const std::filesystem::path& path, int flags) {
 Ledger::Ledger(std::filesystem::path path, Fd fd, LedgerHeader header)
     : path_(std::move(path)), fd_(std::move(fd)), header_(std::move(header)) {}
 
+bool hasLedger(const std::filesystem::path& path) {
+    return std::filesystem::exists(path) && std::filesystem::file_size(path) > 0;
+}
+
 Ledger Ledger::create(const std::filesystem::path& path, LedgerHeader header) {
-    Ledger ledger(path, openLedger(path, O_CREAT | O_EXCL), std::move(header));
+    if (hasLedger(path)) throw std::system_error(EEXIST, std::generic_category(), "make the ledger " + path.string());
+    Ledger ledger(path, openLedger(path, O_CREAT), std::move(header));
     ledger.append(toJson(ledger.header_));
     syncFolder(path.parent_path());
     return ledger;
@@ -158,7 +165,9 @@ std::vector<LedgerEntry> Ledger::outstanding() const { return {entries_.rbegin()
 
 void Ledger::close() {
     if (!entries_.empty()) throw std::logic_error("a ledger with outstanding entries must stay");
-    removeFile(path_);
+    // First, as in the unit of a run the file alone is writable, and cannot be removed.
+    if (::ftruncate(fd_.get(), 0) < 0 || ::fsync(fd_.get()) < 0) throwErrno("empty the ledger " + path_.string());
+    if (::unlink(path_.c_str()) == 0) syncFolder(path_.parent_path());
 }
 
 } // namespace holdfast

@@ -74,7 +74,7 @@ class Ledger {
     [[nodiscard]] bool isCommitted() const { return committed_; }
     [[nodiscard]] const std::string& lastVerdict() const { return verdict_; }
 
-    /// Removes the file; only when nothing is outstanding (throws std::logic_error otherwise).
+    /// Removes the file, or empties it if it cannot; only when nothing is outstanding (else throws std::logic_error).
     void close();
 
   private:

@@ -56,8 +56,11 @@ class Counted {
 /// The sandbox lets through what one source needs.
 SourceType sourceOf(const nlohmann::json& request) {
     const auto type = request.value(nlohmann::json::json_pointer("/job/preprocessType"), nlohmann::json());
-    return type == "zfs" ? SourceType::Zfs : SourceType::None;
+    if (type == "zfs") return SourceType::Zfs;
+    return type == "docker" ? SourceType::Docker : SourceType::None;
 }
+
+bool writes(const nlohmann::json& request) { return request.value("write", false); }
 
 } // namespace
 
@@ -76,7 +79,8 @@ awaitable<nlohmann::json> Prober::ask(nlohmann::json request) {
 awaitable<void> Prober::runUnit(std::string id, const nlohmann::json& request) {
     const std::string unit = fmt::format("holdfast-probe-{}.service", id);
     const std::filesystem::path rcloneConfig = request.value("rcloneConfig", (paths_.config / "rclone.conf").string());
-    co_await systemd_.start(unit, probeUnitProperties(id, rcloneConfig, sourceOf(request), paths_));
+    const ProbeUnit probe{id, rcloneConfig, sourceOf(request), writes(request)};
+    co_await systemd_.start(unit, probeUnitProperties(probe, paths_));
     bool late = false;
     try {
         co_await withDeadline(systemd_.untilGone(unit), deadline, tooLate);

@@ -1,10 +1,16 @@
 #include "unit/properties.hpp"
 
+#include "run/ledger.hpp"
 #include "unit/property.hpp"
+#include "unit/rclone_config.hpp"
 #include "unit/sandbox.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <set>
 #include <string_view>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -12,6 +18,7 @@ namespace holdfast {
 
 namespace {
 
+namespace fs = std::filesystem;
 using Strings = std::vector<std::string>;
 
 constexpr USec second = usecPerSec;
@@ -56,55 +63,132 @@ Strings startAfter(const std::set<SourceType>& sources) {
     return units;
 }
 
-const std::set<SourceType> allSources{SourceType::None, SourceType::Zfs, SourceType::Flash, SourceType::Script,
-                                      SourceType::Docker};
+/// rclone writes its configuration beside and renames when it refreshes a token, so the folder is what it needs. A
+/// folder of the system's is too much for that.
+void allowRefresh(Sandbox& sandbox, const fs::path& rcloneConfig) {
+    const auto folder = rcloneConfig.parent_path();
+    if (folder != "/" && folder != "/etc" && RcloneConfig(rcloneConfig).isRewritten())
+        sandbox.writable.push_back(folder);
+}
 
-Sandbox basicSandbox(const std::filesystem::path& rcloneConfig, const Paths& paths) {
+/// What is Holdfast's own is read-only, but for what this run's programs must write themselves. (The ledger is one
+/// file, and its folder that of all runs.)
+Sandbox sandboxOfRun(const std::string& id, const fs::path& rcloneConfig, const Paths& paths) {
     Sandbox sandbox;
-    // rclone writes its configuration beside and renames when it refreshes a token, so the folder is what it needs.
-    sandbox.writable = {paths.state, paths.runtime, rcloneConfig.parent_path()};
-    // Written by the daemon alone, though they lie in writable folders.
-    sandbox.readOnly = {paths.jobs(), paths.settings(), paths.queue()};
+    sandbox.readOnly = {paths.state, paths.runtime, paths.config, paths.jobs(), paths.settings(), paths.plan(id)};
+    sandbox.writable = {paths.ledger(id), paths.result(id).parent_path(), paths.cache(), paths.live(id)};
+    allowRefresh(sandbox, rcloneConfig);
     return sandbox;
 }
 
-/// Into a dataset, ZFS itself writes. Into a folder, an archive of unknown origin is unpacked, with the owners and
-/// modes that it names: whatever tar lets through, nothing but the folder's neighbours can be written.
-void restrictToFolder(Sandbox& sandbox, const std::filesystem::path& parent) {
-    if (sandbox.sources.contains(SourceType::Zfs)) return;
-    sandbox.protectSystem = "strict";
-    sandbox.writable.push_back(parent);
-    for (const char* home : {"/home", "/root"}) { // which "strict" leaves to ProtectHome=
-        if (parent != home) sandbox.readOnly.emplace_back(home);
-    }
+/// Nothing but Holdfast's own files.
+void writeNothing(Sandbox& sandbox) {
+    sandbox.strict = true;
+    sandbox.homesReadOnly = true;
+}
+
+/// The folder, or the nearest above it that is there, in which it can be made. What the daemon does not see counts as
+/// there.
+fs::path folderThatIsThere(fs::path folder) {
+    constexpr std::array unseen{"/home", "/root", "/tmp", "/var/tmp", "/run/user"};
+    const auto hides = [&](const char* place) {
+        return (folder / "").string().starts_with((fs::path(place) / "").string());
+    };
+    if (std::any_of(unseen.begin(), unseen.end(), hides)) return folder;
+    std::error_code error;
+    while (folder != "/" && !fs::exists(folder, error)) folder = folder.parent_path();
+    return folder;
+}
+
+/// Into a folder, an archive of unknown origin is unpacked, with the owners and modes that it names: whatever tar lets
+/// through, nothing but the folder's neighbours can be written.
+void restoreInto(Sandbox& sandbox, const fs::path& folder) {
     sandbox.restoresFiles = true;
+    sandbox.homesReadOnly = true;
+    const auto parent = folderThatIsThere(folder.parent_path());
+    if (parent != "/") {
+        sandbox.strict = true;
+        sandbox.writable.push_back(parent);
+        return;
+    }
+    // / cannot be writable while what is in it is not, unless each is named.
+    std::error_code unreadable;
+    for (const auto& item : fs::directory_iterator("/", unreadable)) {
+        const auto name = item.path().filename();
+        const bool ofKernel = name == "proc" || name == "sys" || name == "dev";
+        if (!ofKernel && item.path() != folder && item.is_directory()) sandbox.readOnly.push_back(item.path());
+    }
 }
 
 /// Only the engine knows where the volumes lie, device files in them included.
-void allowVolumes(Sandbox& sandbox) {
+void restoreVolumes(Sandbox& sandbox) {
+    sandbox.sources = {SourceType::Docker};
     sandbox.restoresFiles = true;
     sandbox.makesDevices = true;
 }
 
-Sandbox sandboxFor(const Plan& plan, const Paths& paths) {
-    Sandbox sandbox = basicSandbox(plan.settings.rcloneConfig, paths);
-    sandbox.sources = {plan.job.sourceType()};
-    if (!plan.backsUp()) {
-        if (const auto* restore = std::get_if<RestoreTask>(&plan.task)) {
-            if (restore->intoVolumes)
-                allowVolumes(sandbox);
-            else
-                restrictToFolder(sandbox, std::filesystem::path(restore->target).parent_path());
-        }
-        if (plan.drills()) restrictToFolder(sandbox, paths.cache());
-        return sandbox;
-    }
+/// Follows the target, which was authorized, and nothing that lies at the remote. Into a dataset, ZFS itself writes.
+void restoreTo(Sandbox& sandbox, bool intoVolumes, const std::string& target) {
+    if (intoVolumes)
+        restoreVolumes(sandbox);
+    else if (fs::path(target).is_absolute())
+        restoreInto(sandbox, target);
+    else
+        sandbox.sources = {SourceType::Zfs};
+}
+
+void drill(Sandbox& sandbox, SourceType source, const Paths& paths) {
+    if (source == SourceType::Zfs)
+        sandbox.sources = {SourceType::Zfs};
+    else
+        restoreInto(sandbox, paths.cache() / "drill");
+}
+
+void prepareSource(Sandbox& sandbox, SourceType source, const Paths& paths) {
+    sandbox.sources = {source};
+    sandbox.startsUnits = source == SourceType::Script;
+    if (source == SourceType::Zfs) sandbox.writable.push_back(paths.base("x").parent_path());
+}
+
+void backUp(Sandbox& sandbox, const Plan& plan, const Paths& paths) {
+    prepareSource(sandbox, plan.job.sourceType(), paths);
+    sandbox.keepsOwners = plan.job.rcloneOptions.value("metadata", false);
+    if (!RcloneConfig(plan.settings.rcloneConfig).reachesDisk(plan.job.remoteName)) writeNothing(sandbox);
     if (const auto* flash = std::get_if<FlashConfig>(&plan.job.source)) {
         // The work tree too: .gitattributes is kept up to date there.
-        sandbox.writable.push_back(std::filesystem::path(flash->gitPath).parent_path());
+        sandbox.writable.push_back(fs::path(flash->gitPath).parent_path());
         if (flash->localCachePath) {
-            sandbox.writable.push_back(std::filesystem::path(*flash->localCachePath).parent_path());
+            sandbox.writable.push_back(folderThatIsThere(fs::path(*flash->localCachePath).parent_path()));
         }
+    }
+}
+
+Sandbox sandboxFor(const Plan& plan, const Paths& paths) {
+    Sandbox sandbox = sandboxOfRun(plan.id, plan.settings.rcloneConfig, paths);
+    if (plan.backsUp())
+        backUp(sandbox, plan, paths);
+    else if (const auto* task = std::get_if<RestoreTask>(&plan.task))
+        restoreTo(sandbox, task->intoVolumes, task->target);
+    else if (plan.drills())
+        drill(sandbox, plan.job.sourceType(), paths);
+    else if (std::holds_alternative<VerifyTask>(plan.task))
+        writeNothing(sandbox);
+    return sandbox;
+}
+
+/// For a cleanup that has only the ledger to go by. Where the work tree of a repository lies its header does not say,
+/// and it may be /boot or /etc.
+Sandbox sandboxFor(const LedgerHeader& header, const Paths& paths) {
+    Sandbox sandbox = sandboxOfRun(header.id, header.rcloneConfig, paths);
+    const auto source = static_cast<SourceType>(emptySourceConfig(header.sourceType).index());
+    const bool backsUp = header.kind == "streaming" || header.kind == "copy";
+    const bool intoVolumes = source == SourceType::Docker && !fs::path(header.outputPath).is_absolute();
+    if (header.kind == "restore") restoreTo(sandbox, intoVolumes, header.outputPath);
+    if (header.kind == "drill") drill(sandbox, source, paths);
+    if (header.kind == "verify") writeNothing(sandbox);
+    if (backsUp) prepareSource(sandbox, source, paths);
+    if (backsUp && source == SourceType::Flash) {
+        for (const char* folder : {"/boot", "/efi", "/etc"}) sandbox.writable.emplace_back(folder);
     }
     return sandbox;
 }
@@ -120,13 +204,16 @@ std::string description(const Plan& plan) {
     return fmt::format("Holdfast {} of a backup of job {}", plan.kind(), plan.job.name);
 }
 
-/// For a cleanup that has only the ledger to go by: what is to be undone may lie anywhere, /boot and /etc included.
-Sandbox sandboxWithoutPlan(const Paths& paths) {
-    Sandbox sandbox = basicSandbox(paths.config / "rclone.conf", paths);
-    sandbox.protectSystem = "no";
-    sandbox.readOnly.emplace_back("/usr");
-    sandbox.sources = allSources;
-    return sandbox;
+UnitProperties cleanupUnit(const std::string& runId, const Sandbox& sandbox) {
+    UnitProperties properties;
+    addCommon(properties, fmt::format("Holdfast cleanup after run {}", runId), {HOLDFAST_WORKER, "--cleanup", runId});
+    add(properties, "TimeoutStopUSec", std::uint64_t{30 * second});
+    add(properties, "RuntimeMaxUSec", std::uint64_t{10 * minute});
+    add(properties, "Slice", std::string("holdfast-runs.slice"));
+    add(properties, "After", startAfter(sandbox.sources));
+    addLogFields(properties, {{"HOLDFAST_RUN", runId}});
+    addSandbox(properties, sandbox);
+    return properties;
 }
 
 } // namespace
@@ -150,30 +237,28 @@ UnitProperties runUnitProperties(const Plan& plan, const Paths& paths) {
     return properties;
 }
 
-UnitProperties cleanupUnitProperties(const std::string& runId, const Plan* plan, const Paths& paths) {
-    UnitProperties properties;
-    addCommon(properties, fmt::format("Holdfast cleanup after run {}", runId), {HOLDFAST_WORKER, "--cleanup", runId});
-    add(properties, "TimeoutStopUSec", std::uint64_t{30 * second});
-    add(properties, "RuntimeMaxUSec", std::uint64_t{10 * minute});
-    add(properties, "Slice", std::string("holdfast-runs.slice"));
-    const Sandbox sandbox = plan != nullptr ? sandboxFor(*plan, paths) : sandboxWithoutPlan(paths);
-    add(properties, "After", startAfter(sandbox.sources));
-    addLogFields(properties, {{"HOLDFAST_RUN", runId}});
-    addSandbox(properties, sandbox);
-    return properties;
+UnitProperties cleanupUnitProperties(const Plan& plan, const Paths& paths) {
+    return cleanupUnit(plan.id, sandboxFor(plan, paths));
 }
 
-UnitProperties probeUnitProperties(const std::string& probeId, const std::filesystem::path& rcloneConfig,
-                                   SourceType source, const Paths& paths) {
+UnitProperties cleanupUnitProperties(const LedgerHeader& header, const Paths& paths) {
+    return cleanupUnit(header.id, sandboxFor(header, paths));
+}
+
+UnitProperties probeUnitProperties(const ProbeUnit& probe, const Paths& paths) {
     UnitProperties properties;
-    addCommon(properties, "Holdfast probe", {HOLDFAST_WORKER, "--probe", probeId});
+    addCommon(properties, "Holdfast probe", {HOLDFAST_WORKER, "--probe", probe.id});
     add(properties, "TimeoutStopUSec", std::uint64_t{10 * second});
     add(properties, "RuntimeMaxUSec", std::uint64_t{60 * second});
     add(properties, "MemoryMax", std::uint64_t{512} << 20U);
     add(properties, "TasksMax", std::uint64_t{128});
     add(properties, "Slice", std::string("holdfast-runs.slice"));
-    Sandbox sandbox = basicSandbox(rcloneConfig, paths);
-    sandbox.sources = {source};
+    Sandbox sandbox;
+    sandbox.sources = {probe.source};
+    sandbox.readOnly = {paths.state, paths.runtime, paths.config, paths.jobs(), paths.settings()};
+    sandbox.writable = {paths.probe(probe.id)};
+    allowRefresh(sandbox, probe.rcloneConfig);
+    if (!probe.writes) writeNothing(sandbox);
     addSandbox(properties, sandbox);
     return properties;
 }

@@ -1,5 +1,6 @@
 #include "unit/properties.hpp"
 
+#include "run/ledger.hpp"
 #include "util/id.hpp"
 
 #include <algorithm>
@@ -88,15 +89,53 @@ TEST(Properties, LimitsAreTheJobs) {
 TEST(Properties, FlashMayWriteWhereItsRepositoryIs) {
     FlashConfig flash;
     flash.gitPath = "/boot/.git";
-    flash.localCachePath = "/mnt/cache/flash.tar";
-    Plan plan = planOf(flash);
-    plan.settings.rcloneConfig = "/etc/rclone/rclone.conf";
+    flash.localCachePath = "/mnt/flash.tar";
+    const Plan plan = planOf(flash);
     const auto p = runUnitProperties(plan, Paths{});
-    EXPECT_EQ(get<std::string>(p, "ProtectSystem"), "full");
+    EXPECT_FALSE(has(p, "ProtectSystem")) << "it would win over /boot";
+    EXPECT_TRUE(lists(get<Strings>(p, "ReadWritePaths"), "-/boot"));
+    EXPECT_TRUE(lists(get<Strings>(p, "ReadWritePaths"), "-/mnt"));
+    EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/usr"));
+    EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/etc"));
+    EXPECT_FALSE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/boot"));
+    const auto none = runUnitProperties(planOf(NoneConfig{}), Paths{});
+    EXPECT_FALSE(lists(get<Strings>(none, "ReadWritePaths"), "-/boot"));
+    EXPECT_EQ(get<std::string>(none, "ProtectSystem"), "full");
+}
+
+TEST(Properties, RunWritesOfHoldfastsOwnFilesOnlyItsOwn) {
+    Plan plan = planOf(NoneConfig{});
+    plan.settings.rcloneConfig = "/nowhere/rclone.conf";
+    const auto p = runUnitProperties(plan, Paths{});
+    const std::string run = "-/var/lib/holdfast/runs/" + plan.id;
     EXPECT_EQ(get<Strings>(p, "ReadWritePaths"),
-              (Strings{"-/var/lib/holdfast", "-/run/holdfast", "-/etc/rclone", "-/boot", "-/mnt/cache"}));
-    EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/etc/holdfast/jobs"));
-    EXPECT_FALSE(lists(get<Strings>(runUnitProperties(planOf(NoneConfig{}), Paths{}), "ReadWritePaths"), "-/boot"));
+              (Strings{"-/var/lib/holdfast/ledger/" + plan.id + ".jsonl", run, "-/var/lib/holdfast/cache",
+                       "-/run/holdfast/runs/" + plan.id}));
+    for (const char* path : {"-/var/lib/holdfast", "-/run/holdfast", "-/etc/holdfast", "-/etc/holdfast/jobs"}) {
+        EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), path)) << path;
+    }
+    EXPECT_TRUE(lists(get<Strings>(runUnitProperties(planOf(ZfsConfig{}), Paths{}), "ReadWritePaths"),
+                      "-/var/lib/holdfast/bases"));
+}
+
+TEST(Properties, OnlyWhoKeepsOwnersMayGiveFilesAway) {
+    constexpr std::uint64_t chown = std::uint64_t{1} << CAP_CHOWN;
+    Plan plan = planOf(NoneConfig{});
+    EXPECT_EQ(get<std::uint64_t>(runUnitProperties(plan, Paths{}), "CapabilityBoundingSet") & chown, 0U);
+    plan.job.rcloneOptions = {{"metadata", true}};
+    EXPECT_NE(get<std::uint64_t>(runUnitProperties(plan, Paths{}), "CapabilityBoundingSet") & chown, 0U);
+}
+
+TEST(Properties, OnlyWhoNeedsThemSeesTheSocketsOfSystemdAndOfEngines) {
+    const auto hidden = [](SourceConfig source) {
+        return get<Strings>(runUnitProperties(planOf(std::move(source)), Paths{}), "InaccessiblePaths");
+    };
+    EXPECT_TRUE(lists(hidden(ZfsConfig{}), "-/run/dbus"));
+    EXPECT_TRUE(lists(hidden(ZfsConfig{}), "-/run/docker.sock"));
+    EXPECT_FALSE(lists(hidden(ScriptConfig{}), "-/run/dbus"));
+    EXPECT_TRUE(lists(hidden(ScriptConfig{}), "-/run/docker.sock"));
+    EXPECT_TRUE(lists(hidden(DockerConfig{}), "-/run/dbus"));
+    EXPECT_FALSE(lists(hidden(DockerConfig{}), "-/run/docker.sock"));
 }
 
 TEST(Properties, OnlyZfsGetsItsDeviceAndTheRightToAdminister) {
@@ -121,34 +160,55 @@ TEST(Properties, DockerRunEndsBeforeItsEngineAndReadsEveryFile) {
 }
 
 TEST(Properties, NothingIsHiddenThatADestinationMayBe) {
-    for (const auto& p :
-         {runUnitProperties(planOf(FlashConfig{}), Paths{}), cleanupUnitProperties(newId(), nullptr, Paths{})}) {
-        EXPECT_FALSE(has(p, "PrivateTmp"));
-        EXPECT_FALSE(has(p, "ProtectHome"));
-    }
+    const auto p = runUnitProperties(planOf(FlashConfig{}), Paths{});
+    EXPECT_FALSE(has(p, "PrivateTmp"));
+    EXPECT_FALSE(has(p, "ProtectHome"));
 }
 
 TEST(Properties, CleanupMayTouchWhatItsRunMay) {
     FlashConfig flash;
     flash.gitPath = "/boot/.git";
     const Plan plan = planOf(flash);
-    const auto p = cleanupUnitProperties(plan.id, &plan, Paths{});
+    const auto p = cleanupUnitProperties(plan, Paths{});
     EXPECT_EQ(get<Strings>(p, "ReadWritePaths"), get<Strings>(runUnitProperties(plan, Paths{}), "ReadWritePaths"));
     EXPECT_EQ(get<std::uint64_t>(p, "RuntimeMaxUSec"), 600'000'000U);
-    EXPECT_EQ(get<std::vector<Command>>(p, "ExecStart")[0].get<1>(),
-              (Strings{HOLDFAST_WORKER, "--cleanup", plan.id}));
+    EXPECT_EQ(get<std::vector<Command>>(p, "ExecStart")[0].get<1>(), (Strings{HOLDFAST_WORKER, "--cleanup", plan.id}));
     EXPECT_FALSE(has(p, "ExecStopPost"));
+}
 
-    const auto blind = cleanupUnitProperties(plan.id, nullptr, Paths{});
-    EXPECT_EQ(get<std::string>(blind, "ProtectSystem"), "no"); // /boot may be where its lock is
-    EXPECT_TRUE(lists(get<Strings>(blind, "ReadOnlyPaths"), "-/usr"));
+TEST(Properties, CleanupWithoutPlanMayTouchWhatItsLedgersHeaderSays) {
+    constexpr std::uint64_t admin = std::uint64_t{1} << CAP_SYS_ADMIN;
+    LedgerHeader header;
+    header.id = newId();
+    header.rcloneConfig = "/nowhere/rclone.conf";
+    header.outputPath = "nas:backups/x.tar";
+    header.kind = "streaming";
+    header.sourceType = "flash";
+    const auto flash = cleanupUnitProperties(header, Paths{});
+    EXPECT_TRUE(lists(get<Strings>(flash, "ReadWritePaths"), "-/etc")) << "its lock may lie there";
+    EXPECT_TRUE(lists(get<Strings>(flash, "ReadOnlyPaths"), "-/usr"));
+    EXPECT_EQ(get<std::uint64_t>(flash, "CapabilityBoundingSet") & admin, 0U);
+    EXPECT_TRUE(lists(get<Strings>(flash, "InaccessiblePaths"), "-/run/dbus"));
+
+    header.sourceType = "zfs";
+    const auto zfs = cleanupUnitProperties(header, Paths{});
+    EXPECT_EQ(get<std::string>(zfs, "ProtectSystem"), "full");
+    EXPECT_NE(get<std::uint64_t>(zfs, "CapabilityBoundingSet") & admin, 0U);
+
+    header.kind = "restore";
+    header.outputPath = "/srv/restored";
+    const auto restore = cleanupUnitProperties(header, Paths{});
+    EXPECT_EQ(get<std::string>(restore, "ProtectSystem"), "strict");
+    EXPECT_EQ(get<std::uint64_t>(restore, "CapabilityBoundingSet") & admin, 0U);
 }
 
 TEST(Properties, ProbesAreShortAndSmall) {
-    const auto p = probeUnitProperties("0123", "/etc/holdfast/rclone.conf", SourceType::None, Paths{});
+    const auto p = probeUnitProperties({.id = "0123", .rcloneConfig = "/nowhere/rclone.conf"}, Paths{});
     EXPECT_EQ(get<std::uint64_t>(p, "RuntimeMaxUSec"), 60'000'000U);
     EXPECT_EQ(get<std::uint64_t>(p, "MemoryMax"), 512U << 20);
     EXPECT_EQ(get<std::uint64_t>(p, "TasksMax"), 128U);
+    EXPECT_EQ(get<std::string>(p, "ProtectSystem"), "strict");
+    EXPECT_EQ(get<Strings>(p, "ReadWritePaths"), Strings{"-/run/holdfast/probes/0123"});
     EXPECT_EQ(get<std::vector<Command>>(p, "ExecStart")[0].get<1>(), (Strings{HOLDFAST_WORKER, "--probe", "0123"}));
 }
 
@@ -158,22 +218,57 @@ TEST(Properties, DrillOfAnArchiveWritesNowhereButInTheState) {
     const auto p = runUnitProperties(plan, Paths{});
     EXPECT_EQ(get<std::string>(p, "ProtectSystem"), "strict");
     EXPECT_FALSE(lists(get<Strings>(p, "ReadWritePaths"), "-/boot"));
-    EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/home"));
+    EXPECT_EQ(get<std::string>(p, "ProtectHome"), "read-only");
     EXPECT_FALSE(get<bool>(p, "RestrictSUIDSGID"));
 }
 
 TEST(Properties, RestoreOfAnArchiveWritesBesideItsTargetOnly) {
     Plan plan = planOf(FlashConfig{});
     RestoreTask task;
-    task.target = "/srv/data/restored";
+    task.target = "/home/data/restored";
     plan.task = task;
     const auto p = runUnitProperties(plan, Paths{});
     EXPECT_EQ(get<std::string>(p, "ProtectSystem"), "strict");
-    EXPECT_TRUE(lists(get<Strings>(p, "ReadWritePaths"), "-/srv/data"));
-    EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/home"));
+    EXPECT_TRUE(lists(get<Strings>(p, "ReadWritePaths"), "-/home/data"));
+    EXPECT_EQ(get<std::string>(p, "ProtectHome"), "read-only");
     EXPECT_FALSE(get<bool>(p, "RestrictSUIDSGID")) << "files come back with the modes that they had";
 
     task.target = "/home/restored";
     plan.task = task;
-    EXPECT_FALSE(lists(get<Strings>(runUnitProperties(plan, Paths{}), "ReadOnlyPaths"), "-/home"));
+    const auto home = runUnitProperties(plan, Paths{});
+    EXPECT_FALSE(has(home, "ProtectHome")) << "it would win over /home";
+    EXPECT_FALSE(lists(get<Strings>(home, "ReadOnlyPaths"), "-/home"));
+    EXPECT_TRUE(lists(get<Strings>(home, "ReadOnlyPaths"), "-/root"));
+}
+
+TEST(Properties, RestoreDirectlyBelowTheRootWritesNothingElse) {
+    Plan plan = planOf(NoneConfig{});
+    RestoreTask task;
+    task.target = "/restored";
+    plan.task = task;
+    const auto p = runUnitProperties(plan, Paths{});
+    EXPECT_EQ(get<std::string>(p, "ProtectSystem"), "full");
+    for (const char* path : {"-/var", "-/opt"}) EXPECT_TRUE(lists(get<Strings>(p, "ReadOnlyPaths"), path)) << path;
+    EXPECT_FALSE(lists(get<Strings>(p, "ReadOnlyPaths"), "-/proc"));
+    task.target = "/opt";
+    plan.task = task;
+    EXPECT_FALSE(lists(get<Strings>(runUnitProperties(plan, Paths{}), "ReadOnlyPaths"), "-/opt"));
+}
+
+TEST(Properties, SandboxOfARestoreFollowsItsTargetAndNotWhatTheBackupSays) {
+    constexpr std::uint64_t admin = std::uint64_t{1} << CAP_SYS_ADMIN;
+    Plan plan = planOf(ZfsConfig{});
+    RestoreTask task;
+    task.target = "/home/data/restored";
+    plan.task = task;
+    const auto folder = runUnitProperties(plan, Paths{});
+    EXPECT_EQ(get<std::string>(folder, "ProtectSystem"), "strict");
+    EXPECT_EQ(get<std::uint64_t>(folder, "CapabilityBoundingSet") & admin, 0U);
+    EXPECT_TRUE(get<bool>(folder, "PrivateDevices"));
+
+    plan.job.source = FlashConfig{};
+    task.target = "tank/restored";
+    plan.task = task;
+    const auto dataset = runUnitProperties(plan, Paths{});
+    EXPECT_NE(get<std::uint64_t>(dataset, "CapabilityBoundingSet") & admin, 0U);
 }
