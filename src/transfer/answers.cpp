@@ -31,6 +31,16 @@ auto answered(const std::string& text, const std::string& doing, Read read) {
 /// 0 for -1: the remote does not tell.
 std::uint64_t sizeOf(const json& file) { return file.at("Size") == -1 ? 0 : natural<std::uint64_t>(file, "Size"); }
 
+/// What rclone has for a precision where there is none: a hundred years, in nanoseconds.
+constexpr std::int64_t noTimes = 100 * 365 * 24 * std::int64_t{3600} * 1'000'000'000;
+
+/// Such a one hides where the remotes beneath it begin.
+bool wrapsOthers(const json& features) {
+    const auto text = features.value("String", "");
+    return features.value("Features", json::object()).value("UnWrap", false) || text.starts_with("union ") ||
+           text.starts_with("combine ");
+}
+
 } // namespace
 
 json parseAnswer(const std::string& text, const std::string& doing) {
@@ -45,6 +55,8 @@ RemoteFeatures parseFeatures(const std::string& text, const std::string& doing) 
                                 .about = flags.value("About", false),
                                 .local = flags.value("IsLocal", false),
                                 .slowHash = flags.value("SlowHash", false),
+                                .times = answer.value("Precision", std::int64_t{0}) < noTimes,
+                                .buckets = flags.value("BucketBased", false) && !wrapsOthers(answer),
                                 .root = answer.value("Root", "")};
         if (const auto hashes = answer.find("Hashes"); hashes != answer.end() && hashes->is_array()) {
             hashes->get_to(features.hashes);

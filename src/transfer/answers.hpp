@@ -31,6 +31,8 @@ struct RemoteFeatures {
     bool about = false;
     bool local = false;    ///< a disk of this machine, perhaps behind an alias
     bool slowHash = false; ///< hashes are not kept, but computed from the whole object when asked for
+    bool times = true;     ///< keeps the files' modification times
+    bool buckets = false;  ///< paths begin with a bucket, unless the remote itself names one
     std::string root{};    ///< of a local one: the folder that the remote's paths begin at
 };
 

@@ -32,10 +32,17 @@ std::string bandwidth(std::uint64_t rate) { return rate == 0 ? "off" : fmt::form
 std::vector<std::string> copyArguments(const CopySpec& spec, std::uint64_t rate) {
     // --check-first: the totals are known before the first byte. --retries=1: the attempts are ours. Of the statistics,
     // only those at the end are wanted.
-    std::vector<std::string> arguments{
-        "copy",           "--check-first", "--create-empty-src-dirs",  "--retries=1",
-        "--use-json-log", "--stats=1000h", "--stats-log-level=NOTICE", "--bwlimit=" + bandwidth(rate)};
+    std::vector<std::string> arguments{"copy",
+                                       "--check-first",
+                                       "--create-empty-src-dirs",
+                                       "--retries=1",
+                                       "--no-unicode-normalization", // two names of one spelling are two files
+                                       "--use-json-log",
+                                       "--stats=1000h",
+                                       "--stats-log-level=NOTICE",
+                                       "--bwlimit=" + bandwidth(rate)};
     for (auto& flag : RemoteControl::flags()) arguments.push_back(std::move(flag));
+    if (spec.asItIs) arguments.emplace_back("--local-no-check-updated");
     arguments.insert(arguments.end(), spec.options.begin(), spec.options.end());
     arguments.insert(arguments.end(), {"--", spec.from, spec.to});
     return arguments;
@@ -44,8 +51,24 @@ std::vector<std::string> copyArguments(const CopySpec& spec, std::uint64_t rate)
 /// What rclone has written to standard error: a JSON object a line, and at last plain words.
 struct CopyLog {
     std::vector<std::string> notices; ///< "file: what was not done with it"
+    std::vector<std::string> twins;   ///< names that it takes for the same as another's
+    std::vector<std::string> changed; ///< files that did not lie still
+    bool otherErrors = false;         ///< of files
     std::uint64_t bytes = 0;          ///< by the counts that it ends with
 };
+
+bool says(const std::string& message, std::string_view words) { return message.find(words) != std::string::npos; }
+
+void takeFileLine(CopyLog& log, const std::string& file, const std::string& message, bool error) {
+    if (error && says(message, "source file is being updated"))
+        log.changed.push_back(file);
+    else if (error)
+        log.otherErrors = true;
+    else if (says(message, "found in source - ignoring"))
+        log.twins.push_back(file);
+    else
+        log.notices.push_back(fmt::format("{}: {}", file, message));
+}
 
 CopyLog parseLog(const std::string& errorOutput) {
     CopyLog log;
@@ -55,12 +78,19 @@ CopyLog parseLog(const std::string& errorOutput) {
         if (!json.is_object()) continue;
         if (const auto stats = json.find("stats"); stats != json.end()) {
             log.bytes = stats->value("bytes", std::uint64_t{0});
-        } else if (const auto object = json.find("object");
-                   object != json.end() && json.value("level", "") != "error") {
-            log.notices.push_back(fmt::format("{}: {}", object->get<std::string>(), json.value("msg", "")));
+        } else if (const auto object = json.find("object"); object != json.end()) {
+            takeFileLine(log, object->get<std::string>(), json.value("msg", ""), json.value("level", "") == "error");
         }
     }
     return log;
+}
+
+/// rclone takes names for the same that are told apart here, and copies one of the files only.
+TransferError leftOut(const std::vector<std::string>& twins) {
+    return {fmt::format("{} would be left out: rclone takes its name for that of another file beside it. Rename one of "
+                        "them, or leave it out with rcloneOptions.exclude.{}",
+                        twins.front(), twins.size() > 1 ? fmt::format(" There are {} such files.", twins.size()) : ""),
+            false};
 }
 
 /// A running `rclone copy`, watched through its remote control.
@@ -90,6 +120,7 @@ class Copy {
     /// Counts what the last tick has not seen.
     Copied finish() {
         auto log = parseLog(child_.errorTail());
+        if (!log.twins.empty()) throw leftOut(log.twins);
         progress_.count(log.bytes, log.bytes, false, Progress::Clock::now());
         progress_.finish();
         return {std::move(log.notices)};
@@ -141,6 +172,11 @@ class Copy {
     Child child_;
 };
 
+/// Nothing but files that do not lie still.
+void throwIfChanged(const CopyLog& log, const TransferError& failure) {
+    if (!log.changed.empty() && !log.otherErrors) throw ChangedMeanwhile(failure.what(), log.changed);
+}
+
 std::vector<std::string> flagsFor(const nlohmann::json& options,
                                   const std::function<bool(const std::string&)>& chosen) {
     std::vector<std::string> flags;
@@ -184,7 +220,12 @@ awaitable<Copied> copyFiles(const Rclone& rclone, CopySpec spec, Progress& progr
         failure = std::current_exception();
     }
     if (status && status->ok()) co_return copy.finish();
-    if (status) throw rcloneFailure(fmt::format("copy {} to {}", spec.from, spec.to), *status, copy.errorTail());
+    if (status) {
+        const auto ofRclone =
+            rcloneFailure(fmt::format("copy {} to {}", spec.from, spec.to), *status, copy.errorTail());
+        throwIfChanged(parseLog(copy.errorTail()), ofRclone);
+        throw ofRclone;
+    }
 
     const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
     if (toldToStop) co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
@@ -197,6 +238,15 @@ awaitable<Copied> copyFiles(const Rclone& rclone, CopySpec spec, Progress& progr
 
 std::vector<std::string> copyFlags(const nlohmann::json& rcloneOptions) {
     return flagsFor(rcloneOptions, [](const std::string&) { return true; });
+}
+
+Comparison comparisonFor(const nlohmann::json& rcloneOptions, const RemoteFeatures& features) {
+    const bool hashes = !features.hashes.empty();
+    if (rcloneOptions.value("size-only", false)) return {{}, "size"};
+    if (rcloneOptions.value("checksum", false) && hashes) return {{}, "hash"};
+    if (features.times) return {{"--checksum=false"}, "time"};
+    if (hashes) return {{"--checksum=true"}, "hash"};
+    return {{"--checksum=false", "--ignore-times=true"}, "nothing"};
 }
 
 std::vector<std::string> listFlags(const nlohmann::json& rcloneOptions) {

@@ -23,6 +23,7 @@ struct CopySpec {
     std::vector<std::string> options; ///< copyFlags()
     USec stallTimeout = 0;            ///< without anything happening for so long the attempt fails
     USec killDelay = 0;               ///< between SIGTERM and SIGKILL
+    bool asItIs = false; ///< a file that changes meanwhile is copied as far as it went when it was looked at
 };
 
 /// How far rclone is, beside the bytes.
@@ -34,13 +35,35 @@ struct CopyCounts {
 
 using TellCounts = std::function<void(const CopyCounts&)>;
 
+/// Files have changed while they were copied. The next attempt may find them at rest, or take them as they are.
+class ChangedMeanwhile : public TransferError {
+  public:
+    ChangedMeanwhile(const std::string& message, std::vector<std::string> files)
+        : TransferError(message, true), files_(std::move(files)) {}
+    [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
+
+  private:
+    std::vector<std::string> files_;
+};
+
+/// By what a copy tells that a file lies at the destination already.
+struct Comparison {
+    std::vector<std::string> options; ///< copyFlags() that make it so
+    std::string by;                   ///< with the size: "time", "hash"; "size": it alone; "nothing": all is sent
+};
+
+/// By something that changes when the content does, as far as the remote keeps any and the job does not want it
+/// otherwise ("size-only").
+Comparison comparisonFor(const nlohmann::json& rcloneOptions, const RemoteFeatures& features);
+
 /// What rclone left out, or could not keep, and said so: symbolic links, special files.
 struct Copied {
     std::vector<std::string> notices;
 };
 
 /// Copies until rclone is done. Totals are true as soon as rclone has compared everything; until then `progress` has an
-/// estimate. The limiter's rate holds at once whenever it changes (core/bwlimit). Throws `TransferError`; a
+/// estimate. The limiter's rate holds at once whenever it changes (core/bwlimit). Throws `TransferError`,
+/// `ChangedMeanwhile` if it is that and nothing else; a
 /// cancellation passes through after rclone has ended. Files that were copied until then stay.
 awaitable<Copied> copyFiles(const Rclone& rclone, CopySpec spec, Progress& progress, const RateLimiter& limiter,
                             TellCounts tell);

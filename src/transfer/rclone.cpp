@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
 #include <sstream>
 
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace holdfast {
 
@@ -28,18 +30,66 @@ bool notFound(const ExitStatus& status) {
     return status.code() == exitDirectoryNotFound || status.code() == exitFileNotFound;
 }
 
+bool hasStamp(std::string_view line) { return line.size() > 20 && line[4] == '/' && line[7] == '/' && line[13] == ':'; }
+
 /// "2026/11/23 13:39:55 ERROR : text" → "text": the journal has the time already.
 std::string withoutStamp(std::string_view line) {
-    if (line.size() > 20 && line[4] == '/' && line[7] == '/' && line[13] == ':') line.remove_prefix(20);
+    if (hasStamp(line)) line.remove_prefix(20);
     for (const std::string_view level : {"CRITICAL: ", "ERROR : ", "NOTICE: "}) {
         if (line.starts_with(level)) line.remove_prefix(level.size());
     }
     return std::string(line);
 }
 
+/// Of a line of --use-json-log; nothing of one that has statistics.
+std::string messageIn(const std::string& line) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (!json.is_object()) return line;
+    if (json.contains("stats")) return {};
+    const auto object = json.value("object", "");
+    return object.empty() ? json.value("msg", "") : fmt::format("{}: {}", object, json.value("msg", ""));
+}
+
+/// The last thing that it said, whole: what S3 answers takes several lines, of which the first has the reason.
 std::string lastWords(const std::string& errorTail) {
-    const auto begin = errorTail.rfind('\n');
-    return withoutStamp(begin == std::string::npos ? errorTail : errorTail.substr(begin + 1));
+    constexpr std::size_t longest = 1000;
+    std::vector<std::string> words;
+    std::istringstream lines(errorTail);
+    for (std::string line; std::getline(lines, line);) {
+        const auto begin = line.find_first_not_of(" \t\r");
+        if (begin == std::string::npos) continue;
+        const bool json = line.front() == '{';
+        auto text = json ? messageIn(line) : withoutStamp(line.substr(begin));
+        if (text.empty()) continue;
+        if (json || hasStamp(line)) words.clear();
+        words.push_back(std::move(text));
+    }
+    auto text = fmt::format("{}", fmt::join(words, " "));
+    if (text.size() > longest) text = text.substr(0, longest) + "…";
+    while (text.ends_with('.') || text.ends_with(' ')) text.pop_back();
+    return text;
+}
+
+/// What rclone's own words do not say, or advise wrongly here.
+std::string explanationOf(const std::string& words) {
+    if (words.find("RCLONE_CONFIG_PASS") != std::string::npos) {
+        return "rclone's configuration is encrypted, and there is nobody to ask for its password when a job runs. Take "
+               "the password away (\"rclone config\", then s); only root may read the file";
+    }
+    if (words.find("/var/lib/holdfast/") != std::string::npos && words.find("no such file") != std::string::npos) {
+        return words + " (\"~\" in rclone's configuration stands for /var/lib/holdfast, the home of the service; write "
+                       "whole paths there)";
+    }
+    return words;
+}
+
+/// A proxy is told to every program by its environment; ours hand on what systemd has given us (DefaultEnvironment=).
+std::vector<std::string> proxies() {
+    std::vector<std::string> variables;
+    for (const char* name : {"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"}) {
+        if (const char* value = std::getenv(name)) variables.push_back(fmt::format("{}={}", name, value));
+    }
+    return variables;
 }
 
 /// A function, since g++ 12 cannot keep an initializer list alive across a co_await.
@@ -86,7 +136,7 @@ bool noSuchCommand(const ChildOutput& answer) {
 
 TransferError rcloneFailure(const std::string& doing, const ExitStatus& status, const std::string& errorTail) {
     constexpr int exitUsage = 2, exitNoRetry = 6, exitFatal = 7;
-    const std::string words = lastWords(errorTail);
+    const std::string words = explanationOf(lastWords(errorTail));
     const auto message = words.empty() ? fmt::format("Could not {}: rclone {}.", doing, status.describe())
                          : status.signal()
                              ? fmt::format("Could not {}: rclone {} ({}).", doing, status.describe(), words)
@@ -98,14 +148,25 @@ TransferError rcloneFailure(const std::string& doing, const ExitStatus& status, 
 
 ChildSpec Rclone::command(std::vector<std::string> arguments) const {
     // Without --ask-password=false an encrypted configuration would wait for a password for ever.
-    ChildSpec spec{.argv = {"rclone", "--config", config_.string(), "--ask-password=false"},
-                   .environment = {"XDG_CACHE_HOME=/var/lib/holdfast/cache"}};
+    // A bucket that is not there is a mistake in a name, and not to be made.
+    ChildSpec spec{.argv = {"rclone", "--config", config_.string(), "--ask-password=false", "--s3-no-check-bucket"},
+                   .environment = proxies()};
+    spec.environment.emplace_back("XDG_CACHE_HOME=/var/lib/holdfast/cache");
+    spec.argv.insert(spec.argv.end(), patience_.begin(), patience_.end());
     spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
     return spec;
 }
 
+Rclone Rclone::hurried(std::chrono::seconds longest) const {
+    auto other = *this;
+    other.patience_ = {"--contimeout=5s", "--timeout=10s", "--low-level-retries=1", "--retries=1"};
+    other.longest_ = longest;
+    return other;
+}
+
 awaitable<ChildOutput> Rclone::ask(std::vector<std::string> arguments, std::chrono::microseconds deadline,
                                    std::string input, std::size_t limit) const {
+    if (longest_) deadline = std::min<std::chrono::microseconds>(deadline, *longest_);
     try {
         co_return co_await runChild(command(std::move(arguments)), deadline, std::move(input), limit);
     } catch (const Error& e) {
@@ -133,10 +194,17 @@ awaitable<std::optional<RemoteObject>> Rclone::stat(std::string object, std::str
 }
 
 awaitable<std::vector<FolderEntry>> Rclone::list(std::string folder, std::string pattern) const {
+    auto found = co_await listIfThere(std::move(folder), std::move(pattern));
+    std::vector<FolderEntry> files;
+    if (found) files = std::move(*found);
+    co_return files;
+}
+
+awaitable<std::optional<std::vector<FolderEntry>>> Rclone::listIfThere(std::string folder, std::string pattern) const {
     const auto answer = co_await ask(
         arguments("lsjson", "--files-only", "--no-modtime", "--no-mimetype", "--include", "/" + pattern, "--", folder),
         askDeadline);
-    if (notFound(answer.status)) co_return std::vector<FolderEntry>{};
+    if (notFound(answer.status)) co_return std::nullopt;
     const auto doing = fmt::format("list {}", folder);
     if (!answer.status.ok()) throw rcloneFailure(doing, answer.status, answer.errorTail);
     co_return parseFolder(answer.out, doing);

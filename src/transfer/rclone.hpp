@@ -23,6 +23,10 @@ class Rclone {
   public:
     explicit Rclone(std::filesystem::path config) : config_(std::move(config)) {}
 
+    /// The same for one who waits for an answer: it is given up, with the reason, where the remote keeps silent;
+    /// nothing takes longer than `longest`.
+    [[nodiscard]] Rclone hurried(std::chrono::seconds longest) const;
+
     /// `rclone --config … ARGUMENTS…`, with what every call needs.
     [[nodiscard]] ChildSpec command(std::vector<std::string> arguments) const;
 
@@ -34,7 +38,10 @@ class Rclone {
     /// The paths, from the folder on, of all files anywhere below it whose names match rclone's pattern; none if there
     /// is no such folder.
     awaitable<std::vector<std::string>> findBelow(std::string folder, std::string pattern) const;
-    /// The files in a folder, not below it, whose names match rclone's pattern; none if there is no such folder.
+    /// The files in a folder, not below it, whose names match rclone's pattern; nothing if there is no such folder. Of
+    /// a remote that has buckets: if there is no such bucket.
+    awaitable<std::optional<std::vector<FolderEntry>>> listIfThere(std::string folder, std::string pattern) const;
+    /// The same, and none if there is no such folder.
     awaitable<std::vector<FolderEntry>> list(std::string folder, std::string pattern) const;
     /// All that lies in a folder, not below it; nothing if there is no such folder.
     awaitable<std::vector<FolderEntry>> entries(std::string folder) const;
@@ -69,6 +76,8 @@ class Rclone {
                                std::string input = {}, std::size_t limit = 16 * 1024 * 1024) const;
 
     std::filesystem::path config_;
+    std::vector<std::string> patience_{}; ///< flags
+    std::optional<std::chrono::seconds> longest_{};
 };
 
 /// Tells from rclone's exit status (rclone docs, "Exit code") and its last words whether another attempt can succeed.
