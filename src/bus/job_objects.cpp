@@ -24,6 +24,14 @@ void check(int result, const char* what) {
                         fmt::format("Could not {}: {}", what, std::generic_category().message(-result)));
 }
 
+/// For functions of sd-bus that only read.
+std::vector<char*> asStrv(const std::vector<std::string>& names) {
+    std::vector<char*> strv;
+    for (const auto& name : names) strv.push_back(const_cast<char*>(name.c_str()));
+    strv.push_back(nullptr);
+    return strv;
+}
+
 int append(sd_bus_message* reply, const std::string& value) {
     return ::sd_bus_message_append_basic(reply, 's', value.c_str());
 }
@@ -31,15 +39,10 @@ int append(sd_bus_message* reply, bool value) {
     const int asInt = value ? 1 : 0;
     return ::sd_bus_message_append_basic(reply, 'b', &asInt);
 }
-int append(sd_bus_message* reply, USec value) { return ::sd_bus_message_append_basic(reply, 't', &value); }
-
-/// For sd_bus_emit_properties_changed_strv(3), which only reads.
-std::vector<char*> asStrv(const std::vector<std::string>& names) {
-    std::vector<char*> strv;
-    for (const auto& name : names) strv.push_back(const_cast<char*>(name.c_str()));
-    strv.push_back(nullptr);
-    return strv;
+int append(sd_bus_message* reply, const std::vector<std::string>& values) {
+    return ::sd_bus_message_append_strv(reply, asStrv(values).data());
 }
+int append(sd_bus_message* reply, USec value) { return ::sd_bus_message_append_basic(reply, 't', &value); }
 
 } // namespace
 
@@ -188,6 +191,7 @@ const sd_bus_vtable JobObjects::Vtable::members[] = {
     SD_BUS_PROPERTY("LastDrillId", "s", getPast<&JobView::lastDrillId>, 0, changes),
     SD_BUS_PROPERTY("LastDrillResult", "s", getPast<&JobView::lastDrillResult>, 0, changes),
     SD_BUS_PROPERTY("LastProvenAt", "t", getPast<&JobView::lastProvenAt>, 0, changes),
+    SD_BUS_PROPERTY("Attention", "as", getPast<&JobView::attention>, 0, changes),
     SD_BUS_VTABLE_END,
 };
 

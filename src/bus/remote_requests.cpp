@@ -67,7 +67,9 @@ VariantMap remoteReport(const nlohmann::json& answer) {
     report.emplace("type", sdbus::Variant{textOf(answer, "type")});
     // Why it is not writable. "error" in an answer means that the whole question failed, and is thrown.
     report.emplace("error", sdbus::Variant{textOf(answer, "problem")});
-    for (const char* key : {"streams", "writable"}) report.emplace(key, sdbus::Variant{boolOf(answer, key)});
+    report.emplace("notice", sdbus::Variant{textOf(answer, "notice")});
+    for (const char* key : {"streams", "writable", "deletable"})
+        report.emplace(key, sdbus::Variant{boolOf(answer, key)});
     for (const char* key : {"total", "used", "free"}) report.emplace(key, sdbus::Variant{sizeOf(answer, key)});
     report.emplace("hashes", sdbus::Variant{listOf(answer, "hashes")});
     return report;

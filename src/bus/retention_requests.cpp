@@ -49,7 +49,6 @@ Reply<std::vector<VariantMap>> RetentionRequests::previewPrune(Caller caller, st
     request["remote"] = asked.job.remoteName;
     request["path"] = asked.job.destinationPath;
     request["job"] = asked.job.name;
-    request["host"] = hostName();
     request["keep"] = toJson(demandKeep(asked.job));
     request["provenRuns"] = services_.history.provenRuns(asked.job.name);
     const nlohmann::json answer = co_await ask(std::move(caller), std::move(request));

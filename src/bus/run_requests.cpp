@@ -76,6 +76,37 @@ DrillTask drillTaskOf(const Job& job, std::optional<bool> deep) {
     return {.deep = deep.value_or(config.deep), .maxSize = config.maxSize.value_or(0)};
 }
 
+/// The manifest's name of a backup that was put to `outputPath`; nothing if that is not in the job's destination now.
+std::optional<std::string> manifestNameIn(const Job& job, const std::string& outputPath) {
+    const std::string suffix = ".manifest.json";
+    if (job.mirrors())
+        return outputPath == job.destination() ? std::optional(job.name + ".mirror" + suffix) : std::nullopt;
+    const auto folder = job.destination() + (job.destinationPath.empty() ? "" : "/");
+    if (!outputPath.starts_with(folder) || outputPath.find('/', folder.size()) != outputPath.npos) return std::nullopt;
+    return outputPath.substr(folder.size()) + suffix;
+}
+
+std::optional<EarlierBackup> earlierBackup(const History& history, const Job& job) {
+    constexpr std::uint32_t lookedAt = 100;
+    const auto done = history.lastSuccessOfJob(job.name);
+    if (!done) return std::nullopt;
+    const auto name = manifestNameIn(job, done->outputPath);
+    if (!name || name->starts_with('.')) return std::nullopt;
+    EarlierBackup earlier{.manifestName = *name};
+    const auto& metadata = done->result.last.metadata;
+    if (const auto ground = metadata.find("ground"); ground != metadata.end() && ground->is_object())
+        earlier.ground = *ground;
+    const auto last = history.lastOfJob(job.name);
+    earlier.failedSince = last && last->id != done->id;
+    HistoryFilter since;
+    since.job = job.name;
+    since.since = done->queuedAt;
+    for (const auto& entry : history.list(since, lookedAt, 0)) {
+        if (entry.kind == "prune" && entry.result.result == "done") earlier.agreedSince = true;
+    }
+    return earlier;
+}
+
 std::string runError(const std::string& id, const std::exception& e) {
     return busText(fmt::format("{}: {}", id, e.what()));
 }
@@ -93,6 +124,7 @@ Reply<std::string, sdbus::ObjectPath> RunRequests::start(Caller caller, std::str
     if (scheduled) requireIdle(services_.dispatcher, job);
     Plan plan = planRun(asked, services_.settings, uid);
     if (asked.keep) plan.provenRuns = services_.history.provenRuns(job);
+    plan.earlier = earlierBackup(services_.history, asked);
     const Run& run = services_.dispatcher.enqueue(std::move(plan));
     co_return std::tuple{run.plan.id, runPath(run.plan.id)};
 }

@@ -14,7 +14,10 @@ JobPast pastOf(const Services& services, const std::string& name) {
     const auto place = found->second.destination();
     JobPast past;
     if (const auto last = history.lastOfJob(name)) past.last = lastRunOf(viewOf(*last));
-    if (const auto success = history.lastSuccessOfJob(name)) past.succeededAt = success->result.finishedAt;
+    if (const auto success = history.lastSuccessOfJob(name)) {
+        past.succeededAt = success->result.finishedAt;
+        past.attention = attentionOf(viewOf(*success));
+    }
     if (const auto drill = history.lastDrill(name, place)) past.drill = {drill->run, drill->finishedAt, drill->result};
     if (const auto proof = history.lastProof(name, place)) past.provenAt = proof->finishedAt;
     return past;

@@ -50,6 +50,7 @@ void eachJobProperty(Visit&& visit) {
     visit("LastDrillId", &JobView::lastDrillId);
     visit("LastDrillResult", &JobView::lastDrillResult);
     visit("LastProvenAt", &JobView::lastProvenAt);
+    visit("Attention", &JobView::attention);
 }
 
 template<typename Value>
@@ -71,6 +72,7 @@ void takeState(RunView& view, const RunState& state) {
     view.stalled = state.stalled;
     view.error = busText(state.error);
     view.metadata = state.metadata;
+    view.metadata.erase("ground"); // for the next run, and nobody's business
 }
 
 } // namespace
@@ -124,6 +126,16 @@ std::vector<std::string> changedProperties(const RunView& before, const RunView&
     return names;
 }
 
+std::vector<std::string> attentionOf(const RunView& finished) {
+    std::vector<std::string> words;
+    const auto found = finished.metadata.find("attention");
+    if (found == finished.metadata.end() || !found->is_array()) return words;
+    for (const auto& word : *found) {
+        if (word.is_string()) words.push_back(busText(word.get<std::string>()));
+    }
+    return words;
+}
+
 LastRun lastRunOf(const RunView& finished) {
     return {finished.id, finished.startedAt > 0 ? finished.startedAt : finished.queuedAt, finished.result};
 }
@@ -152,6 +164,7 @@ void JobView::show(const JobPast& past) {
     lastDrillAt = past.drill.at;
     lastDrillResult = past.drill.result;
     lastProvenAt = past.provenAt;
+    attention = past.attention;
 }
 
 void JobView::show(const JobFuture& future) {

@@ -43,6 +43,8 @@ struct LastRun {
 };
 
 LastRun lastRunOf(const RunView& finished);
+/// What it has warned of, in few words each.
+std::vector<std::string> attentionOf(const RunView& finished);
 
 /// What the history tells of a job.
 struct JobPast {
@@ -50,6 +52,7 @@ struct JobPast {
     USec succeededAt = 0; ///< the end of the last backup that was done
     LastRun drill;        ///< `at` is its end
     USec provenAt = 0;
+    std::vector<std::string> attention{}; ///< what the last backup that was done has warned of
 };
 
 /// What its timers tell.
@@ -74,6 +77,7 @@ struct JobView {
     USec nextDrillAt = 0, lastDrillAt = 0;
     std::string lastDrillId, lastDrillResult;
     USec lastProvenAt = 0;
+    std::vector<std::string> attention;
 
     void show(const Job& job);
     void show(const JobPast& past);

@@ -22,22 +22,9 @@ using std::chrono::microseconds;
 
 namespace {
 
-/// A remote that cannot take a stream would have rclone spool all of it to a temporary folder.
-void refuseSpooling(const std::string& remote, const RemoteFeatures& features) {
-    if (features.streams) return;
-    throw Error(fmt::format("The remote \"{}\" cannot take a stream of unknown length (its backend has no PutStream), "
-                            "so rclone would store all of it in a temporary folder first. Choose another remote, for "
-                            "example a local, SFTP, S3 or B2 one.",
-                            remote));
-}
-
-/// What the remote can do. To ask takes rclone longer than many a source takes to be ready.
-Question<RemoteFeatures>::Ask featuresOf(const Rclone& rclone, const Plan& plan) {
-    return [rclone, remote = plan.job.remoteName, streams = plan.job.streams()]() -> awaitable<RemoteFeatures> {
-        auto features = co_await rclone.features(remote);
-        if (streams) refuseSpooling(remote, features);
-        co_return features;
-    };
+/// To ask takes rclone longer than many a source takes to be ready.
+Question<Destination>::Ask destinationOf(const Rclone& rclone, const Plan& plan) {
+    return [rclone, plan]() { return lookAtDestination(rclone, plan); };
 }
 
 /// Tells the source whether the backup that it would build on is still there.
@@ -69,7 +56,7 @@ awaitable<void> prepare(Source& source, const Plan& plan, Reporter& reporter) {
 void identify(Manifest& manifest, const Plan& plan, const Source& source, const std::string& rcloneVersion) {
     manifest.run = plan.id;
     manifest.job = plan.job.name;
-    manifest.host = plan.host;
+    manifest.machine = plan.machine;
     manifest.source = toString(plan.job.sourceType());
     manifest.startedAt = plan.startedAt;
     manifest.finishedAt = nowUSec();
@@ -95,17 +82,18 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
     const Rclone rclone(plan.settings.rcloneConfig);
 
     reporter.phase("preprocessing");
-    Question<RemoteFeatures> features(co_await asio::this_coro::executor, featuresOf(rclone, plan));
+    Question<Destination> destination(co_await asio::this_coro::executor, destinationOf(rclone, plan));
+    Warnings warnings(reporter);
     const auto source = makeSource(plan, paths, ledger);
     if (!source->isLight()) {
-        const Step ask = [&](std::uint32_t) -> awaitable<void> { static_cast<void>(co_await features.answer()); };
+        const Step ask = [&](std::uint32_t) -> awaitable<void> { static_cast<void>(co_await destination.answer()); };
         co_await attempt(plan.settings, "Asking the remote", ask);
     }
     co_await lookForEarlier(rclone, plan.settings, *source);
     co_await prepare(*source, plan, reporter);
 
     Manifest manifest;
-    const Backup backup{plan, rclone, features, *source, ledger, reporter, limiter};
+    const Backup backup{plan, rclone, destination, *source, ledger, reporter, limiter, warnings};
     if (plan.job.streams())
         co_await uploadStream(backup, manifest);
     else
@@ -115,7 +103,7 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
     const auto version = co_await rclone.version();
     identify(manifest, plan, *source, version);
     co_await commit(rclone, plan, ledger, manifest);
-    co_await pruneAfterBackup(plan, paths, ledger, reporter);
+    co_await pruneAfterBackup(plan, paths, ledger, reporter, warnings);
 }
 
 } // namespace holdfast

@@ -48,7 +48,9 @@ nlohmann::json rowOf(const std::vector<StoredBackup>& backups, const StoredBacku
     const auto& m = *backup.manifest;
     row.update({{"Run", m.run},
                 {"Job", m.job},
-                {"Host", m.host},
+                {"Host", m.machine.host},
+                {"Own", isMadeBy(m, thisMachine())},
+                {"Future", isOfTheFuture(m.startedAt, nowUSec())},
                 {"Source", m.source},
                 {"StartedAt", m.startedAt},
                 {"FinishedAt", m.finishedAt}});

@@ -18,8 +18,8 @@ namespace holdfast {
 namespace {
 
 const StoredBackup& newestBackup(const std::vector<StoredBackup>& backups, const Plan& plan) {
-    if (const auto* newest = newestOfJob(backups, plan.job.name)) return *newest;
-    throw Error(fmt::format("There is no backup of job {} in {} to be drilled.", plan.job.name, plan.outputPath()));
+    if (const auto* newest = newestOf(backups, ownerOf(plan), nowUSec())) return *newest;
+    throw Error("Nothing can be drilled. " + whyNoneOf(backups, ownerOf(plan), plan.outputPath()));
 }
 
 /// The run's sandbox, and where its scratch is, are those of the source that the job has now.

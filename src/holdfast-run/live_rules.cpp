@@ -1,12 +1,16 @@
 #include "live_rules.hpp"
 
+#include "destination.hpp"
+
 #include "job/job.hpp"
 #include "job/schedule.hpp"
 #include "source/engine.hpp"
 #include "source/script_file.hpp"
 #include "util/child.hpp"
+#include "util/log.hpp"
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include <fmt/format.h>
@@ -29,8 +33,34 @@ ChildSpec command(Words&&... words) {
 
 std::string firstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
 
-awaitable<void> checkRemote(const Rclone& rclone, const Job& job, Problems& problems) {
-    const auto remotes = co_await rclone.remotes();
+using Remotes = std::map<std::string, std::string>; ///< types by name
+
+/// The others are disks of this machine, as a rule, and need not be asked; the run looks again.
+bool mayBeElsewhere(const Remotes& remotes, const Job& job) {
+    const auto remote = remotes.find(job.remoteName);
+    return remote != remotes.end() && remote->second != "local" && remote->second != "alias";
+}
+
+/// Whether the remote can take it. One that does not answer now may do so when the job runs.
+awaitable<void> checkPlace(const Rclone& rclone, const Job& job, Problems& problems) {
+    const auto hurried = rclone.hurried(10s);
+    try {
+        const auto features = co_await hurried.features(job.remoteName);
+        if (job.streams() && !features.streams)
+            problems.push_back({"/remoteName", "no-streams", noStreamsTo(job.remoteName)});
+        if (!features.buckets || !features.root.empty()) co_return;
+        if (job.destinationPath.empty()) {
+            problems.push_back({"/destinationPath", "no-bucket", noBucketIn(job.remoteName)});
+            co_return;
+        }
+        const auto found = co_await hurried.listIfThere(job.destination(), "*.mirror.manifest.json");
+        if (!found) problems.push_back({"/destinationPath", "no-such-bucket", noSuchBucket(job.destination())});
+    } catch (const TransferError& e) {
+        logNotice(fmt::format("What the remote can do is not checked. {}", e.what()));
+    }
+}
+
+void checkRemote(const Remotes& remotes, const Job& job, Problems& problems) {
     const auto remote = remotes.find(job.remoteName);
     if (remote == remotes.end()) {
         problems.push_back(
@@ -116,7 +146,9 @@ awaitable<void> checkSchedule(std::string schedule, std::string pointer, Problem
 awaitable<nlohmann::json> checkLiveRules(const Rclone& rclone, nlohmann::json document) {
     const auto job = parseJob(document);
     Problems problems;
-    co_await checkRemote(rclone, job, problems);
+    const Remotes remotes = co_await rclone.remotes();
+    checkRemote(remotes, job, problems);
+    if (mayBeElsewhere(remotes, job)) co_await checkPlace(rclone, job, problems);
     co_await checkSchedule(job.schedule, "/schedule", problems);
     if (job.drill) co_await checkSchedule(job.drill->schedule, "/drill/schedule", problems);
     if (const auto* zfs = std::get_if<ZfsConfig>(&job.source)) co_await checkDataset(*zfs, problems);

@@ -1,26 +1,33 @@
 #include "probe.hpp"
 
 #include "backups_probe.hpp"
+#include "destination.hpp"
 #include "janitor.hpp"
 #include "live_rules.hpp"
 #include "pruning.hpp"
 
 #include "transfer/rclone.hpp"
+#include "util/async.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 #include "util/id.hpp"
 #include "util/json.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace holdfast {
 
+using namespace std::chrono_literals;
+
 namespace {
 
 constexpr std::size_t maxRequest = 256 * 1024;
+constexpr auto longestAsk = 50s;     // the unit has a minute
+constexpr auto longestOfCheck = 15s; // somebody sits and waits
 
 awaitable<nlohmann::json> remotes(Rclone rclone) {
     const auto known = co_await rclone.remotes();
@@ -41,11 +48,36 @@ awaitable<std::string> failureOf(awaitable<void> step) {
     }
 }
 
-awaitable<void> tryWriting(Rclone rclone, std::string folder) {
+std::string testObjectIn(const std::string& folder) {
     const auto name = fmt::format(".holdfast-check-{}", newId().substr(0, 8));
-    const auto object = folder.ends_with(':') ? folder + name : folder + "/" + name;
-    co_await rclone.write(object, "Written by Holdfast to see whether it can; safe to delete.\n");
-    co_await rclone.remove(object);
+    return folder.ends_with(':') ? folder + name : folder + "/" + name;
+}
+
+/// Writes a test object and removes it again.
+awaitable<void> tryWriting(Rclone rclone, std::string folder, nlohmann::json& answer) {
+    const auto object = testObjectIn(folder);
+    auto writing = rclone.write(object, "Written by Holdfast to see whether it can; safe to delete.\n");
+    const auto failure = co_await failureOf(std::move(writing));
+    answer["writable"] = failure.empty();
+    answer["problem"] = failure;
+    if (!failure.empty()) co_return;
+    auto removing = rclone.remove(object);
+    const auto kept = co_await failureOf(std::move(removing));
+    answer["deletable"] = kept.empty();
+    if (kept.empty()) co_return;
+    answer["notice"] =
+        fmt::format("What is written cannot be removed: backups can be made, but not old ones pruned, and "
+                    "no mirrors kept; {} stays. {}",
+                    object, kept);
+}
+
+/// Of a remote that has buckets: nothing is tried where there is none.
+awaitable<std::string> whyNoBucket(Rclone rclone, std::string name, std::string path, RemoteFeatures features) {
+    if (!features.buckets || !features.root.empty()) co_return "";
+    if (path.empty()) co_return noBucketIn(name) + " So does --path here.";
+    auto folder = name + ":" + path;
+    const auto found = co_await rclone.listIfThere(folder, ".holdfast-check-*");
+    co_return found ? "" : noSuchBucket(folder);
 }
 
 awaitable<void> askSpace(Rclone rclone, std::string name, nlohmann::json& answer) {
@@ -70,9 +102,11 @@ awaitable<nlohmann::json> remote(Rclone rclone, nlohmann::json request) {
     // Many a remote cannot tell its space; that is no fault.
     if (features.about) co_await failureOf(askSpace(rclone, name, answer));
     if (request.value("write", false)) {
-        const auto failure = co_await failureOf(tryWriting(rclone, name + ":" + request.value("path", "")));
-        answer["writable"] = failure.empty();
-        answer["problem"] = failure;
+        const auto path = request.value("path", "");
+        const auto problem = co_await whyNoBucket(rclone, name, path, features);
+        answer["writable"] = false;
+        answer["problem"] = problem;
+        if (problem.empty()) co_await tryWriting(rclone, name + ":" + path, answer);
     }
     co_return answer;
 }
@@ -107,11 +141,11 @@ awaitable<nlohmann::json> orphans(Rclone rclone, nlohmann::json request) {
 }
 
 awaitable<nlohmann::json> answerTo(nlohmann::json request, std::filesystem::path folder) {
-    const Rclone rclone(request.at("rcloneConfig").get<std::string>());
+    const auto rclone = Rclone(request.at("rcloneConfig").get<std::string>()).hurried(longestAsk);
     const auto ask = request.at("ask").get<std::string>();
     if (ask == "job") co_return co_await checkLiveRules(rclone, request.at("job"));
     if (ask == "remotes") co_return co_await remotes(rclone);
-    if (ask == "remote") co_return co_await remote(rclone, request);
+    if (ask == "remote") co_return co_await remote(rclone.hurried(longestOfCheck), request);
     if (ask == "backups") co_return co_await backups(rclone, request, folder / "manifests");
     if (ask == "backupFolders") co_return co_await backupFolders(rclone, request);
     if (ask == "prune") co_return co_await prunable(rclone, request, folder / "manifests");
@@ -125,11 +159,11 @@ awaitable<int> probe(const Paths& paths, std::string id) {
     const auto folder = paths.probe(id);
     const auto request = nlohmann::json::parse(readFile(folder / "request.json", maxRequest));
     nlohmann::json answer;
-    try {
-        answer = co_await answerTo(request, folder);
-    } catch (const std::exception&) {
-        answer["error"] = sentenceOf(std::current_exception());
-    }
+    auto ask = [&]() -> awaitable<void> { answer = co_await answerTo(request, folder); };
+    auto asking = ask();
+    const auto failure = co_await caught(std::move(asking));
+    const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
+    if (failure) answer = {{"error", toldToStop ? "The remote has not answered in time." : sentenceOf(failure)}};
     replaceFile(folder / "answer.json", compact(answer), Durability::Volatile);
     co_return EXIT_SUCCESS;
 }

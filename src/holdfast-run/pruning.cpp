@@ -20,7 +20,7 @@ namespace {
 
 /// Whether `owner` could have made it: others are none of a job's business.
 bool concerns(const StoredBackup& backup, const Owner& owner) {
-    return isNamedAfter(backup, owner.job) && (!backup.manifest || backup.manifest->host == owner.host);
+    return isNamedAfter(backup, owner.job) && (!backup.manifest || isMadeBy(*backup.manifest, owner.machine));
 }
 
 nlohmann::json rowOf(const StoredBackup& backup, const Verdict& verdict) {
@@ -39,7 +39,7 @@ awaitable<void> prune(const Plan& plan, const Keep& keep, const Paths& paths, Le
     reporter.phase("pruning");
     const auto backups = co_await backupsOfPlan(rclone, plan, paths, ledger);
     const std::string justMade = plan.backsUp() ? plan.id : "";
-    const auto verdicts = judge(keep, versionsOf(backups, {plan.job.name, plan.host}), plan.provenRuns, justMade);
+    const auto verdicts = judge(keep, versionsOf(backups, ownerOf(plan), nowUSec()), plan.provenRuns, justMade);
 
     std::vector<std::string> pruned;
     reporter.metadata({{"pruned", pruned}});
@@ -53,25 +53,30 @@ awaitable<void> prune(const Plan& plan, const Keep& keep, const Paths& paths, Le
     }
 }
 
-awaitable<void> pruneAfterBackup(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter) {
+awaitable<void> pruneAfterBackup(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter,
+                                 Warnings& warnings) {
     if (!plan.job.keep) co_return;
+    if (warnings.ofGround()) {
+        reporter.metadata({{"pruned", nlohmann::json::array()}});
+        co_return;
+    }
     auto pruning = prune(plan, *plan.job.keep, paths, ledger, reporter);
     const auto failure = co_await caught(std::move(pruning));
     const bool toldToStop = isCancelled(co_await asio::this_coro::cancellation_state);
     if (!failure || toldToStop) co_return;
     const auto words =
         fmt::format("Not all old backups could be removed; the next run tries again. {}", sentenceOf(failure));
-    logWarning(words);
+    warnings.give({"cannot prune", words});
     reporter.metadata({{"pruneProblem", words}});
 }
 
 awaitable<nlohmann::json> previewPrune(const Rclone& rclone, nlohmann::json request, std::filesystem::path scratch) {
     const auto path = request.at("path").get<std::string>();
-    const Owner owner{request.at("job").get<std::string>(), request.at("host").get<std::string>()};
+    const Owner owner{request.at("job").get<std::string>(), thisMachine()};
     const auto proven = request.at("provenRuns").get<std::vector<std::string>>();
     auto folder = request.at("remote").get<std::string>() + ":" + path;
     const auto backups = co_await readBackups(rclone, std::move(folder), std::move(scratch));
-    const auto verdicts = judge(keepFromJson(request.at("keep")), versionsOf(backups, owner), proven);
+    const auto verdicts = judge(keepFromJson(request.at("keep")), versionsOf(backups, owner, nowUSec()), proven);
     auto rows = nlohmann::json::array();
     for (std::size_t i = 0; i < backups.size(); ++i) {
         if (concerns(backups[i], owner)) rows.push_back(rowOf(backups[i], verdicts[i]));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "reporter.hpp"
+#include "warnings.hpp"
 
 #include "run/ledger.hpp"
 #include "run/paths.hpp"
@@ -20,11 +21,12 @@ namespace holdfast {
 awaitable<void> prune(const Plan& plan, const Keep& keep, const Paths& paths, Ledger& ledger, Reporter& reporter);
 
 /// After a backup: what its job keeps, if it says so. A failure is told of in the metadata and the journal, since the
-/// backup is none the worse for it.
-awaitable<void> pruneAfterBackup(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter);
+/// backup is none the worse for it. Nothing is removed if the run has warned that the ground has changed.
+awaitable<void> pruneAfterBackup(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter,
+                                 Warnings& warnings);
 
 /// What prune() would do: {"backups": [row…]}, rows as docs/dbus.md has them. `request` has "remote", "path", "job",
-/// "host", "keep" and "provenRuns". `scratch` is a folder to fetch manifests into.
+/// "keep" and "provenRuns". `scratch` is a folder to fetch manifests into.
 awaitable<nlohmann::json> previewPrune(const Rclone& rclone, nlohmann::json request, std::filesystem::path scratch);
 
 } // namespace holdfast

@@ -85,21 +85,13 @@ bool needsNames(const Restore& restore, const Manifest& manifest) {
     return manifest.copy->layout == "mirror" || !restore.task.paths.empty();
 }
 
-std::string namesFlag(const Restore& restore, const FileList& files) {
-    const auto file = restore.paths.scratch(restore.plan.id) / "names";
-    std::string names;
-    for (const auto& [path, ignored] : files) names += path + "\n";
-    replaceFile(file, names, Durability::Volatile);
-    return "--files-from-raw=" + file.string();
-}
-
 CopySpec copySpec(const Restore& restore, const Manifest& manifest, const FileList& files) {
     CopySpec spec{.from = folderOfCopy(restore.plan, manifest),
                   .to = restore.target.place(),
                   .options = flagsOf(manifest),
                   .stallTimeout = restore.plan.settings.stallTimeout,
                   .killDelay = restore.plan.settings.killDelay};
-    if (needsNames(restore, manifest)) spec.options.push_back(namesFlag(restore, files));
+    if (needsNames(restore, manifest)) spec.options.push_back(namesFlag(restore.plan, restore.paths, files));
     return spec;
 }
 

@@ -29,6 +29,8 @@ awaitable<std::vector<StoredBackup>> backupsOfPlan(const Rclone& rclone, const P
     co_return backups;
 }
 
+Owner ownerOf(const Plan& plan) { return {plan.job.name, plan.machine}; }
+
 ReceiveSpec receiveSpec(const Plan& plan, const Manifest& manifest, std::vector<std::string> consumer) {
     if (!manifest.stream || manifest.objects.size() != 1) {
         throw Error(fmt::format("The backup of run {} is not one stream; a newer Holdfast may be able to read it.",
@@ -56,6 +58,14 @@ awaitable<FileList> storedList(const Rclone& rclone, const Plan& plan, const Pat
         throw Error(fmt::format("The list of files {} is damaged: it is not what its manifest says.", list.name));
     }
     co_return parseFileList(*text);
+}
+
+std::string namesFlag(const Plan& plan, const Paths& paths, const FileList& files) {
+    const auto file = paths.scratch(plan.id) / "names";
+    std::string names;
+    for (const auto& [path, ignored] : files) names += path + "\n";
+    replaceFile(file, names, Durability::Volatile);
+    return "--files-from-raw=" + file.string();
 }
 
 std::string folderOfCopy(const Plan& plan, const Manifest& manifest) {

@@ -1,6 +1,8 @@
 #pragma once
 
+#include "destination.hpp"
 #include "reporter.hpp"
+#include "warnings.hpp"
 
 #include "run/ledger.hpp"
 #include "run/manifest.hpp"
@@ -17,11 +19,12 @@ namespace holdfast {
 struct Backup {
     const Plan& plan;
     const Rclone& rclone;
-    Question<RemoteFeatures>& features;
+    Question<Destination>& destination;
     Source& source;
     Ledger& ledger;
     Reporter& reporter;
     RateLimiter& limiter;
+    Warnings& warnings;
 };
 
 /// Bring what a prepared source has to the destination, tell it when it has been read, and check what lies there. Fill

@@ -1,4 +1,5 @@
 #include "attempts.hpp"
+#include "ground.hpp"
 #include "upload.hpp"
 
 #include "transfer/copy.hpp"
@@ -10,8 +11,10 @@
 #include "util/log.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <limits>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -56,13 +59,15 @@ std::string sourceFor(const fs::path& from, const nlohmann::json& rcloneOptions)
     return rcloneOptions.value("links", false) ? ":local,links=true:" + from.string() : from.string();
 }
 
-CopySpec copySpec(const Backup& backup, const fs::path& from) {
+CopySpec copySpec(const Backup& backup, const fs::path& from, const Comparison& comparison) {
     const auto& plan = backup.plan;
-    return {.from = sourceFor(from, plan.job.rcloneOptions),
-            .to = plan.outputPath(),
-            .options = withoutLinks(copyFlags(plan.job.rcloneOptions)),
-            .stallTimeout = plan.settings.stallTimeout,
-            .killDelay = plan.settings.killDelay};
+    CopySpec spec{.from = sourceFor(from, plan.job.rcloneOptions),
+                  .to = plan.outputPath(),
+                  .options = withoutLinks(copyFlags(plan.job.rcloneOptions)),
+                  .stallTimeout = plan.settings.stallTimeout,
+                  .killDelay = plan.settings.killDelay};
+    spec.options.insert(spec.options.end(), comparison.options.begin(), comparison.options.end());
+    return spec;
 }
 
 void tellNotices(const std::vector<std::string>& notices) {
@@ -83,10 +88,21 @@ awaitable<void> copyOnce(Backup backup, CopySpec spec) {
     reporter.metadata({{"notices", copied.notices.size()}, {"filesInFlight", nlohmann::json::array()}});
 }
 
-/// Whether the file's content or name has changed since. One that cannot be looked at has not, as far as we know.
+constexpr std::string_view notUtf8 = "\xEF\xBF\xBD"; // U+FFFD, which a list has for each byte that is none
+constexpr std::string_view twoQuotes = "\xE2\x80\x9B\xE2\x80\x9B";
+constexpr std::string_view quote = "\xE2\x80\x9B"; // U+201B, with which rclone spells what a remote cannot have
+
+bool isSpelledByRclone(const std::string& path) {
+    constexpr std::string_view control = "\xE2\x90"; // U+2400 and so on
+    return path.find(notUtf8) != path.npos || path.find(quote) != path.npos || path.find(control) != path.npos ||
+           path.ends_with(".rclonelink");
+}
+
+/// Whether the file's content or name has changed since, or it is gone. One that cannot be looked at has not, as far as
+/// we know.
 bool changedSince(const fs::path& file, USec time) {
     struct stat info {};
-    if (::lstat(file.c_str(), &info) < 0) return false;
+    if (::lstat(file.c_str(), &info) < 0) return errno == ENOENT && !isSpelledByRclone(file.string());
     const auto changed = static_cast<USec>(info.st_ctim.tv_sec) * usecPerSec;
     return changed + usecPerSec >= time;
 }
@@ -108,12 +124,52 @@ std::string hashFor(const Job& job, const RemoteFeatures& features) {
     return chooseHash(features);
 }
 
-/// Of what lies at the destination, the files that this copy vouches for.
-awaitable<FileList> verified(Backup backup, fs::path from, USec began, std::string hash) {
+/// What there is to be copied.
+awaitable<FileList> filesIn(Backup backup, fs::path from) {
     Listing source;
     source.folder = from.string();
     source.options = listFlags(backup.plan.job.rcloneOptions);
-    const auto there = co_await listFiles(backup.rclone, std::move(source), longestListing);
+    auto files = co_await listFiles(backup.rclone, std::move(source), longestListing);
+    if (files.empty()) {
+        throw TransferError(fmt::format("There are no files in {} to copy. Is something not mounted, or does a filter "
+                                        "in rcloneOptions leave everything out?",
+                                        from.string()),
+                            false);
+    }
+    co_return files;
+}
+
+[[noreturn]] void refuseName(const std::string& path, const char* why) {
+    throw Error(
+        fmt::format("{} cannot be backed up: {} Rename it, or leave it out with rcloneOptions.exclude.", path, why));
+}
+
+bool isMirrorsOwn(const std::string& path) {
+    return path.find('/') == path.npos &&
+           (path.ends_with(".mirror.manifest.json") || path.ends_with(".mirror.files.jsonl"));
+}
+
+/// Whether a file has the very name that the list has.
+bool isThere(const fs::path& from, const std::string& path) {
+    std::error_code none;
+    if (fs::is_regular_file(from, none)) return from.filename() == path;
+    return fs::exists(fs::symlink_status(from / path, none));
+}
+
+/// Names that would not come back as they are, and those that are Holdfast's own in a mirror.
+void refuseUnfitNames(const Job& job, const FileList& files, const fs::path& from) {
+    for (const auto& [path, ignored] : files) {
+        if (job.mirrors() && isMirrorsOwn(path)) refuseName(path, "a mirror's own manifest or list has such a name.");
+        if (path.find(twoQuotes) != path.npos && !isThere(from, path))
+            refuseName(path, "its name has the character U+201B, which rclone doubles.");
+        // The list says what of a mirror is restored.
+        if (job.mirrors() && path.find(notUtf8) != path.npos && !isThere(from, path))
+            refuseName(path, "its name is not UTF-8, and the list of a mirror's files could not tell it.");
+    }
+}
+
+/// Of what lies at the destination, the files that this copy vouches for. `there`: what there was to be copied.
+awaitable<FileList> verified(Backup backup, FileList there, fs::path from, USec began, std::string hash) {
     Listing destination;
     destination.folder = backup.plan.outputPath();
     destination.options = withoutLinks(linkFlags(backup.plan.job.rcloneOptions));
@@ -131,12 +187,6 @@ awaitable<FileList> verified(Backup backup, fs::path from, USec began, std::stri
             true);
     }
     if (backup.plan.job.mirrors()) std::erase_if(found, [&](const auto& file) { return !there.contains(file.first); });
-    if (found.empty()) {
-        throw TransferError(fmt::format("There are no files in {} to copy. Is something not mounted, or does a filter "
-                                        "in rcloneOptions leave everything out?",
-                                        from.string()),
-                            false);
-    }
     co_return found;
 }
 
@@ -157,8 +207,45 @@ awaitable<Manifest::Object> writeList(Backup backup, FileList files) {
 /// Told, since nothing can be restored from then on until a run is done.
 awaitable<void> withdraw(Backup backup) {
     backup.reporter.metadata({{"mirrorOpened", true}});
-    co_await backup.rclone.remove(backup.plan.manifestPath());
-    co_await backup.rclone.remove(backup.plan.atDestination(backup.plan.fileListName()));
+    auto manifest = backup.plan.manifestPath();
+    auto list = backup.plan.atDestination(backup.plan.fileListName());
+    std::string whyNot;
+    try {
+        co_await backup.rclone.remove(std::move(manifest));
+        co_await backup.rclone.remove(std::move(list));
+    } catch (const TransferError& e) {
+        if (e.retry()) throw;
+        whyNot = e.what();
+    }
+    if (whyNot.empty()) co_return;
+    throw Error(fmt::format("{} A mirror's manifest goes before its files change. Where nothing may be removed, use "
+                            "\"layout\": \"versions\".",
+                            whyNot));
+}
+
+/// From here on something changes at the destination.
+awaitable<void> beginAt(Backup backup) {
+    if (backup.plan.job.mirrors())
+        co_await withdraw(backup);
+    else
+        backup.ledger.acquire(folderKind, {{"folder", backup.plan.outputPath()}});
+}
+
+awaitable<void> notingChanged(awaitable<void> copying, std::vector<std::string>& changed) {
+    try {
+        co_await std::move(copying);
+    } catch (const ChangedMeanwhile& e) {
+        changed = e.files();
+        throw;
+    }
+}
+
+void tellOfChanged(const Backup& backup, const std::vector<std::string>& files) {
+    if (files.empty()) return;
+    const auto end = files.begin() + static_cast<std::ptrdiff_t>(std::min(files.size(), namedAtMost));
+    logNotice(fmt::format("Copied as far as they went when the copy came to them, since they changed meanwhile: {}.",
+                          fmt::join(files.begin(), end, ", ")));
+    backup.reporter.metadata({{"filesChanged", files.size()}});
 }
 
 } // namespace
@@ -168,25 +255,36 @@ awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
     const auto upload = backup.source.upload();
     const auto& tree = std::get<StoredTree>(upload);
     const auto& from = tree.path;
-    const auto features = co_await backup.features.answer();
+    const auto destination = co_await backup.destination.answer();
+    const auto& features = destination.features;
+    for (const auto& warning : destination.warnings) backup.warnings.give(warning);
     refuseCopyIntoItself(plan.job, features, from);
-    if (plan.job.mirrors())
-        co_await withdraw(backup);
-    else
-        backup.ledger.acquire(folderKind, {{"folder", plan.outputPath()}});
 
     const auto hash = hashFor(plan.job, features);
+    const auto comparison = comparisonFor(plan.job.rcloneOptions, features);
+    std::vector<std::string> changed;
     FileList files;
+    bool begun = false;
     // A file that is missing at the destination is brought by copying once more, so the check is a part of each
     // attempt.
     const Step copy = [&](std::uint32_t number) -> awaitable<void> {
-        backup.reporter.beginAttempt(number, 0, true);
         const auto began = tree.still ? std::numeric_limits<USec>::max() : nowUSec();
-        auto copying = copyOnce(backup, copySpec(backup, from));
-        co_await withinMemory(std::move(copying));
+        auto there = co_await filesIn(backup, from);
+        if (!begun) {
+            refuseUnfitNames(plan.job, there, from);
+            compareSource(backup, destination, {there.size(), totalSize(there)});
+            co_await beginAt(backup);
+        }
+        begun = true;
+        backup.reporter.beginAttempt(number, 0, true);
+        auto spec = copySpec(backup, from, comparison);
+        spec.asItIs = !changed.empty();
+        auto copying = copyOnce(backup, std::move(spec));
+        auto noting = notingChanged(std::move(copying), changed);
+        co_await withinMemory(std::move(noting));
         backup.reporter.streamEnded();
         backup.reporter.phase("verifying");
-        files = co_await verified(backup, from, began, hash);
+        files = co_await verified(backup, std::move(there), from, began, hash);
     };
     co_await attempt(plan.settings, "Copy", copy);
     co_await backup.source.doneReading();
@@ -195,6 +293,9 @@ awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
     backup.reporter.metadata({{"bytesProcessed", bytes}, {"filesDone", files.size()}, {"filesTotal", files.size()}});
     manifest.copy = Manifest::Copy{plan.job.mirrors() ? "mirror" : "versions", files.size(), bytes, hash};
     manifest.copy->flags = flagsToRestoreWith(plan.job.rcloneOptions);
+    manifest.copy->compared = comparison.by;
+    manifest.copy->changed = changed;
+    tellOfChanged(backup, changed);
     auto list = co_await writeList(backup, std::move(files));
     manifest.objects.push_back(std::move(list));
 }

@@ -1,4 +1,5 @@
 #include "attempts.hpp"
+#include "ground.hpp"
 #include "upload.hpp"
 
 #include "transfer/stream.hpp"
@@ -36,8 +37,9 @@ StreamSpec streamSpec(const Backup& backup, const Producer& producer) {
 awaitable<void> send(Backup backup, Producer producer, std::uint32_t number, bool& announced, Sent& sent) {
     auto spec = streamSpec(backup, producer);
     spec.beforeSending = [&](StreamSpec& stream) -> awaitable<void> {
-        const auto remote = co_await backup.features.answer();
-        stream.remoteHash = chooseHash(remote);
+        const auto destination = co_await backup.destination.answer();
+        for (const auto& warning : destination.warnings) backup.warnings.give(warning);
+        stream.remoteHash = chooseHash(destination.features);
         if (!announced) backup.ledger.acquire(objectKind, {{"object", stream.object}});
         announced = true;
         backup.reporter.beginAttempt(number, producer.totalBytes, producer.estimated); // from here on time is measured
@@ -66,7 +68,9 @@ awaitable<void> uploadStream(Backup backup, Manifest& manifest) {
     co_await backup.source.doneReading();
 
     backup.reporter.phase("verifying");
-    const auto features = co_await backup.features.answer();
+    const auto destination = co_await backup.destination.answer();
+    const auto& features = destination.features;
+    compareSource(backup, destination, {0, sent.streamSize});
     const Step verify = [&](std::uint32_t) { return verifyObject(backup.rclone, object, features, sent); };
     co_await attempt(plan.settings, "Verification", verify);
 

@@ -25,16 +25,18 @@ constexpr auto longestListing = 6h;
 constexpr std::uint64_t slowestRead = 1024 * 1024; // bytes a second
 constexpr std::size_t namedAtMost = 10;
 
-/// One backup with all that it hangs on, or all of a job's, those that cannot be read among them.
+/// One backup with all that it hangs on, or all that this machine has made of a job, those that cannot be read among
+/// them.
 VerifiedBackups chosen(const std::vector<StoredBackup>& backups, const Plan& plan) {
     const auto& run = std::get<VerifyTask>(plan.task).backup;
     if (!run.empty()) return chainOf(backups, backupOfRun(backups, run));
     VerifiedBackups ofJob;
     for (const auto& backup : backups) {
-        if (isNamedAfter(backup, plan.job.name)) ofJob.push_back(&backup);
+        const bool others = backup.manifest && !isMadeBy(*backup.manifest, plan.machine);
+        if (isNamedAfter(backup, plan.job.name) && !others) ofJob.push_back(&backup);
     }
     if (!ofJob.empty()) return ofJob;
-    throw Error(fmt::format("There is no backup of job {} in {}.", plan.job.name, plan.outputPath()));
+    throw Error(whyNoneOf(backups, ownerOf(plan), plan.outputPath()));
 }
 
 std::uint64_t sizeOf(const VerifiedBackups& backups) {
@@ -65,6 +67,12 @@ std::string newestWhole(const std::vector<StoredBackup>& backups, const Verified
         if (!chain.empty() && std::all_of(chain.begin(), chain.end(), isWhole)) newest = backup;
     }
     return newest ? newest->manifest->run : "";
+}
+
+/// A byte that is not UTF-8 is U+FFFD in a list.
+bool hasUnclearName(const FileList& files) {
+    return std::any_of(files.begin(), files.end(),
+                       [](const auto& file) { return file.first.find("\xEF\xBF\xBD") != std::string::npos; });
 }
 
 /// What reads a stream and knows whether it is one. Where ZFS has no such program, hash and size must do.
@@ -122,6 +130,9 @@ class Verifier {
     awaitable<void> compareFiles(const Manifest& manifest) {
         const auto wanted = co_await storedList(rclone_, plan_, paths_, manifest);
         Listing listing{folderOfCopy(plan_, manifest), {}, {}};
+        // As a restore would ask for them: not every name in the list is that of a file.
+        if (manifest.copy->layout == "mirror" && hasUnclearName(wanted))
+            listing.options.push_back(namesFlag(plan_, paths_, wanted));
         if (deep_ || manifest.copy->hash == hash_) listing.hash = manifest.copy->hash;
         const auto deadline = longestListing + std::chrono::seconds(manifest.copy->bytes / slowestRead);
         const auto found = co_await listFiles(rclone_, std::move(listing), deadline);
@@ -143,9 +154,9 @@ class Verifier {
 };
 
 /// The run that made the job's newest backup; empty if that is one that cannot be used.
-std::string newestOf(const std::vector<StoredBackup>& backups, const std::string& job) {
+std::string newestRun(const std::vector<StoredBackup>& backups, const Owner& owner) {
     try {
-        const auto* newest = newestOfJob(backups, job);
+        const auto* newest = newestOf(backups, owner, nowUSec());
         return newest ? newest->manifest->run : "";
     } catch (const Error&) {
         return "";
@@ -172,7 +183,8 @@ awaitable<void> verifyBackups(Verification all, VerifiedBackups wanted, bool dee
 
     if (deep) all.reporter.streamEnded();
     if (const auto whole = newestWhole(all.backups, wanted, failed); deep && !whole.empty())
-        all.reporter.metadata({{"proves", whole}, {"provesNewest", whole == newestOf(all.backups, all.plan.job.name)}});
+        all.reporter.metadata(
+            {{"proves", whole}, {"provesNewest", whole == newestRun(all.backups, ownerOf(all.plan))}});
     all.reporter.metadata({{"backupsVerified", wanted.size()}, {"problems", problems}});
     if (problems.empty()) co_return;
     throw Error(fmt::format("{} of {} backups cannot be restored as they are. {}", problems.size(), wanted.size(),

@@ -29,7 +29,7 @@ constexpr std::size_t maxPlan = 1024 * 1024;
 LedgerHeader headerOf(const Plan& plan) {
     return {.id = plan.id,
             .job = plan.job.name,
-            .host = plan.host,
+            .host = plan.machine.host,
             .rcloneConfig = plan.settings.rcloneConfig.string(),
             .outputPath = plan.outputPath(),
             .kind = plan.kind(),

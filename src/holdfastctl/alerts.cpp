@@ -25,6 +25,7 @@ std::vector<std::string> alertsOf(const nlohmann::json& job, bool live, USec now
         if (scheduled && job.value("lastSuccessAt", USec{0}) == 0) alerts.emplace_back("no backup yet");
         if (scheduled && isOverdue(job, now)) alerts.emplace_back("overdue");
     }
+    for (const auto& word : job.value("attention", std::vector<std::string>{})) alerts.push_back(word);
     // A later verification may have proven what the drill could not.
     const bool disproven = job.value("lastDrillAt", USec{0}) > job.value("lastProvenAt", USec{0});
     if (disproven && isBad(job.value("lastDrillResult", ""))) alerts.emplace_back("drill failed");

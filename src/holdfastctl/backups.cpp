@@ -9,6 +9,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 namespace holdfast::ctl {
@@ -160,12 +161,33 @@ Meant meant(Client& client, const std::string& which, const std::optional<Backup
                             which));
 }
 
+bool isOwn(const json& backup) { return backup.value("own", true); }
+bool isOfTheFuture(const json& backup) { return backup.value("future", false); }
+
+/// Of this machine: a job's name means nothing else.
 json newestOf(Client& client, const Meant& wanted) {
+    std::set<std::string> others;
+    bool ofTheFuture = false;
     for (auto& backup : client.backups(wanted.place, wanted.job)) {
-        if (backup.contains("run") && backup.value("error", "").empty()) return backup;
+        if (!backup.contains("run") || !backup.value("error", "").empty()) continue;
+        if (isOwn(backup) && !isOfTheFuture(backup)) return backup;
+        if (isOwn(backup)) ofTheFuture = true;
+        if (!isOwn(backup)) others.insert(backup.value("host", ""));
     }
-    throw Error(
-        fmt::format("There is no backup of job {} in {} that could be restored.", wanted.job, nameOf(wanted.place)));
+    auto words =
+        fmt::format("There is no backup of job {} in {} that could be restored", wanted.job, nameOf(wanted.place));
+    if (!others.empty()) {
+        words += fmt::format(" and that this machine has made, only of another machine ({})", fmt::join(others, ", "));
+    }
+    if (ofTheFuture) words += others.empty() ? ", only one that is dated in the future" : ", and one of the future";
+    if (others.empty() && !ofTheFuture) throw Error(words + ".");
+    throw Error(words + ". Name such a one by its run: 'holdfastctl backups' shows them.");
+}
+
+std::string stateOf(const json& backup) {
+    if (!backup.value("error", "").empty()) return "broken";
+    if (isOfTheFuture(backup)) return "dated in the future";
+    return isOwn(backup) ? "" : "another machine's";
 }
 
 std::vector<std::string> rowOf(const json& backup) {
@@ -180,7 +202,7 @@ std::vector<std::string> rowOf(const json& backup) {
             formatBytes(backup.value("size", std::uint64_t{0})),
             backup.value("host", ""),
             chain,
-            backup.value("error", "").empty() ? "" : "broken"};
+            stateOf(backup)};
 }
 
 void showBackups(Output& out, const BackupPlace& place, const std::vector<json>& backups) {

@@ -81,6 +81,8 @@ int checkRemote(Context& context, const std::string& name, const std::optional<s
             {"Used", space(report, "used")},
             {"Free", space(report, "free")},
             {"Writable", yesNo(report, "writable")},
+            {"May delete", report.value("writable", false) ? yesNo(report, "deletable") : ""},
+            {"Notice", report.value("notice", "")},
             {"Error", report.value("error", "")},
         });
     }

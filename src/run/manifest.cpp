@@ -20,6 +20,8 @@ nlohmann::json toJson(const Manifest::Stream& stream) {
 nlohmann::json toJson(const Manifest::Copy& copy) {
     nlohmann::json json{{"layout", copy.layout}, {"files", copy.files}, {"bytes", copy.bytes}, {"hash", copy.hash}};
     if (!copy.flags.empty()) json["flags"] = copy.flags;
+    if (!copy.compared.empty()) json["compared"] = copy.compared;
+    if (!copy.changed.empty()) json["changed"] = copy.changed;
     return json;
 }
 
@@ -32,6 +34,8 @@ void readContent(const nlohmann::json& json, Manifest& m) {
         m.copy = Manifest::Copy{copy->at("layout"), natural<std::uint64_t>(*copy, "files"),
                                 natural<std::uint64_t>(*copy, "bytes"), copy->at("hash")};
         if (const auto flags = copy->find("flags"); flags != copy->end()) flags->get_to(m.copy->flags);
+        m.copy->compared = copy->value("compared", "");
+        m.copy->changed = copy->value("changed", std::vector<std::string>{});
     }
     for (const auto& o : json.at("objects")) {
         Manifest::Object object{o.at("name"), natural<std::uint64_t>(o, "size"), o.at("sha256")};
@@ -52,18 +56,24 @@ std::string serialize(const Manifest& m) {
     nlohmann::json json{{"version", 1},
                         {"run", m.run},
                         {"job", m.job},
-                        {"host", m.host},
+                        {"host", m.machine.host},
                         {"source", m.source},
                         {"startedAt", m.startedAt},
                         {"finishedAt", m.finishedAt},
                         {"objects", std::move(objects)},
                         {"tools", m.tools}};
+    if (!m.machine.id.empty()) json["machine"] = m.machine.id;
     if (m.stream) json["stream"] = toJson(*m.stream);
     if (m.copy) json["copy"] = toJson(*m.copy);
     if (!m.sourceFields.is_null()) json[m.source] = m.sourceFields;
     if (!m.jobDocument.is_null()) json["jobDocument"] = m.jobDocument;
     if (!m.jobDocumentLacks.empty()) json["jobDocumentLacks"] = m.jobDocumentLacks;
     return json.dump(2) + "\n";
+}
+
+bool isMadeBy(const Manifest& m, const Machine& machine) {
+    const bool told = !m.machine.id.empty() && !machine.id.empty();
+    return told ? m.machine.id == machine.id : m.machine.host == machine.host;
 }
 
 Manifest parseManifest(const std::string& text) {
@@ -76,7 +86,8 @@ Manifest parseManifest(const std::string& text) {
         Manifest m;
         json.at("run").get_to(m.run);
         json.at("job").get_to(m.job);
-        json.at("host").get_to(m.host);
+        json.at("host").get_to(m.machine.host);
+        m.machine.id = json.value("machine", "");
         json.at("source").get_to(m.source);
         readNatural(json, "startedAt", m.startedAt);
         readNatural(json, "finishedAt", m.finishedAt);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "run/machine.hpp"
 #include "util/time.hpp"
 
 #include <cstdint>
@@ -27,6 +28,10 @@ struct Manifest {
         std::string hash; ///< rclone's name of the hash in the list of files; empty if the remote keeps none
         /// Of rclone's flags, those that it was copied with and must be copied back with: "links", "metadata".
         std::vector<std::string> flags{};
+        /// By what, beside the size, it was told that a file lay there already: "time", "hash"; "size": by it alone;
+        /// "nothing": all was sent; empty: an older Holdfast did not say.
+        std::string compared{};
+        std::vector<std::string> changed{}; ///< files that changed while they were copied: perhaps of two moments
     };
     struct Object {
         std::string name; ///< beside the manifest
@@ -39,7 +44,7 @@ struct Manifest {
 
     std::string run;
     std::string job;
-    std::string host;
+    Machine machine; ///< that made it; of older manifests the host only
     std::string source;
     USec startedAt = 0;
     USec finishedAt = 0;
@@ -56,6 +61,9 @@ struct Manifest {
 };
 
 std::string serialize(const Manifest& manifest);
+
+/// Whether the machine made it. One that names no machine is told by its host.
+bool isMadeBy(const Manifest& manifest, const Machine& machine);
 
 /// Reads a manifest: refuses a version that it does not know, ignores fields that it does not know. Throws `Error`; a
 /// manifest that was cut short is never taken for a whole one.

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <unistd.h>
 
 namespace holdfast {
 
@@ -52,6 +51,20 @@ nlohmann::json settingsToJson(const Settings& s) {
             {"killDelay", s.killDelay}};
 }
 
+nlohmann::json toJson(const EarlierBackup& earlier) {
+    return {{"manifestName", earlier.manifestName},
+            {"ground", earlier.ground},
+            {"failedSince", earlier.failedSince},
+            {"agreedSince", earlier.agreedSince}};
+}
+
+std::optional<EarlierBackup> earlierFromJson(const nlohmann::json& plan) {
+    const auto json = plan.find("earlier");
+    if (json == plan.end()) return std::nullopt;
+    return EarlierBackup{json->at("manifestName"), json->at("ground"), json->at("failedSince"),
+                         json->at("agreedSince")};
+}
+
 Settings settingsFromJson(const nlohmann::json& json) {
     Settings s;
     s.rcloneConfig = json.at("rcloneConfig").get<std::string>();
@@ -65,12 +78,6 @@ Settings settingsFromJson(const nlohmann::json& json) {
 }
 
 } // namespace
-
-std::string hostName() {
-    char name[256] = {};
-    if (::gethostname(name, sizeof name - 1) < 0) throwErrno("ask for the host's name");
-    return name;
-}
 
 std::string Plan::atDestination(const std::string& name) const {
     const auto folder = job.remoteName + ":" + job.destinationPath;
@@ -111,9 +118,10 @@ Plan planTask(Task task, Job job, const Settings& settings, std::uint32_t starte
               .startedByUid = startedByUid,
               .queuedAt = nowUSec(),
               .startedAt = 0,
-              .host = hostName(),
+              .machine = thisMachine(),
               .objectName = {},
-              .provenRuns = {}};
+              .provenRuns = {},
+              .earlier = {}};
     if (plan.backsUp()) plan.objectName = objectNameFor(plan.job, plan.id, plan.queuedAt);
     return plan;
 }
@@ -123,17 +131,20 @@ Plan planRun(Job job, const Settings& settings, std::uint32_t startedByUid) {
 }
 
 nlohmann::json toJson(const Plan& plan) {
-    return {{"version", 1},
-            {"id", plan.id},
-            {"task", toJson(plan.task)},
-            {"job", jobToJson(plan)},
-            {"settings", settingsToJson(plan.settings)},
-            {"startedByUid", plan.startedByUid},
-            {"queuedAt", plan.queuedAt},
-            {"startedAt", plan.startedAt},
-            {"host", plan.host},
-            {"objectName", plan.objectName},
-            {"provenRuns", plan.provenRuns}};
+    nlohmann::json json{{"version", 1},
+                        {"id", plan.id},
+                        {"task", toJson(plan.task)},
+                        {"job", jobToJson(plan)},
+                        {"settings", settingsToJson(plan.settings)},
+                        {"startedByUid", plan.startedByUid},
+                        {"queuedAt", plan.queuedAt},
+                        {"startedAt", plan.startedAt},
+                        {"host", plan.machine.host},
+                        {"machine", plan.machine.id},
+                        {"objectName", plan.objectName},
+                        {"provenRuns", plan.provenRuns}};
+    if (plan.earlier) json["earlier"] = toJson(*plan.earlier);
+    return json;
 }
 
 Plan planFromJson(const nlohmann::json& json) {
@@ -148,9 +159,10 @@ Plan planFromJson(const nlohmann::json& json) {
                   .startedByUid = natural<std::uint32_t>(json, "startedByUid"),
                   .queuedAt = natural<USec>(json, "queuedAt"),
                   .startedAt = natural<USec>(json, "startedAt"),
-                  .host = json.at("host"),
+                  .machine = {json.value("machine", ""), json.at("host")},
                   .objectName = json.at("objectName"),
-                  .provenRuns = json.value("provenRuns", std::vector<std::string>{})};
+                  .provenRuns = json.value("provenRuns", std::vector<std::string>{}),
+                  .earlier = earlierFromJson(json)};
         if (!isId(plan.id)) throw Error("The plan has no valid id.");
         return plan;
     } catch (const nlohmann::json::exception& e) {

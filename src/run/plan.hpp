@@ -2,17 +2,28 @@
 
 #include "job/job.hpp"
 #include "job/settings.hpp"
+#include "run/machine.hpp"
 #include "run/task.hpp"
 #include "util/time.hpp"
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 
 namespace holdfast {
+
+/// The job's last backup that was done, as the history tells, if it lies where this one goes.
+struct EarlierBackup {
+    std::string manifestName;
+    nlohmann::json ground =
+        nlohmann::json::object(); ///< what it saw of source and destination: its metadata's "ground"
+    bool failedSince = false;     ///< a later run was not done: a mirror has no manifest then
+    bool agreedSince = false;     ///< somebody has had old backups removed since, and so agrees to what is there
+};
 
 /// All that a worker needs to know of its run, fully resolved when the run is asked for: a job that is edited or
 /// removed afterwards does not change a run that waits. Valid by construction: made by planRun() or read from our own
@@ -27,12 +38,13 @@ struct Plan {
     std::uint32_t startedByUid = 0;
     USec queuedAt = 0;
     USec startedAt = 0; ///< when the unit was asked for; 0 in the queue folder
-    std::string host;
+    Machine machine;    ///< on which it runs
     /// Below the job's destinationPath: the object of a stream ("<job>-<UTC>-<id8>.tar.zst") or the folder of a version
     /// ("<job>-<UTC>-<id8>"). Empty for a mirror, which is the destinationPath itself.
     std::string objectName;
     /// Backups of the job that are known to have been read back whole: the newest of them is never removed.
     std::vector<std::string> provenRuns{};
+    std::optional<EarlierBackup> earlier{};
 
     [[nodiscard]] bool backsUp() const { return std::holds_alternative<BackupTask>(task); }
     [[nodiscard]] bool drills() const { return std::holds_alternative<DrillTask>(task); }
@@ -53,9 +65,6 @@ struct Plan {
     /// "remote:path" of what lies in destinationPath with this name; of the folder itself for an empty one.
     [[nodiscard]] std::string atDestination(const std::string& name) const;
 };
-
-/// This machine's name, as manifests have it.
-std::string hostName();
 
 Plan planRun(Job job, const Settings& settings, std::uint32_t startedByUid);
 /// Of `job`, no more than what Plan::job says is used.

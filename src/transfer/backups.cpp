@@ -1,5 +1,6 @@
 #include "transfer/backups.hpp"
 
+#include "run/run_name.hpp"
 #include "util/file.hpp"
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace holdfast {
 
@@ -146,16 +148,44 @@ const StoredBackup& backupOfRun(const std::vector<StoredBackup>& backups, const 
     throw Error(fmt::format("There is no backup of run {} here.", run));
 }
 
-const StoredBackup* newestOfJob(const std::vector<StoredBackup>& backups, const std::string& job) {
-    const auto ofJob = [&](const StoredBackup& b) { return b.manifest && b.manifest->job == job; };
-    const auto newest = std::find_if(backups.begin(), backups.end(), ofJob);
+bool isOfTheFuture(USec time, USec now) {
+    constexpr USec clocksDiffer = 600 * usecPerSec;
+    return time > now + clocksDiffer;
+}
+
+const StoredBackup* newestOf(const std::vector<StoredBackup>& backups, const Owner& owner, USec now) {
+    const auto counts = [&](const StoredBackup& b) {
+        return b.manifest && b.manifest->job == owner.job && isMadeBy(*b.manifest, owner.machine) &&
+               !isOfTheFuture(b.manifest->startedAt, now);
+    };
+    const auto newest = std::find_if(backups.begin(), backups.end(), counts);
     for (const auto& backup : backups) {
-        if (backup.manifest || !isNamedAfter(backup, job)) continue;
+        if (backup.manifest || !isNamedAfter(backup, owner.job)) continue;
         // Names have the time in them; a mirror has one manifest only.
         if (newest != backups.end() && backup.manifestName < newest->manifestName) continue;
+        if (const auto name = parseRunName(backup.manifestName); name && isOfTheFuture(name->queuedAt, now)) continue;
         throw Error(fmt::format("The manifest {} cannot be used: {}", backup.manifestName, backup.problem));
     }
     return newest == backups.end() ? nullptr : &*newest;
+}
+
+std::string whyNoneOf(const std::vector<StoredBackup>& backups, const Owner& owner, const std::string& place) {
+    std::set<std::string> others;
+    bool ofTheFuture = false;
+    for (const auto& backup : backups) {
+        if (!backup.manifest || backup.manifest->job != owner.job) continue;
+        if (isMadeBy(*backup.manifest, owner.machine))
+            ofTheFuture = true;
+        else
+            others.insert(backup.manifest->machine.host);
+    }
+    auto words = fmt::format("There is no backup of job {} in {}", owner.job, place);
+    if (!others.empty()) {
+        words += fmt::format(" that this machine has made, only of another machine ({})", fmt::join(others, ", "));
+    }
+    if (ofTheFuture) words += fmt::format("{} that is not dated in the future", others.empty() ? "" : ", or");
+    if (others.empty() && !ofTheFuture) return words + ".";
+    return words + ". Such a one is named by its run, which \"holdfastctl backups\" shows.";
 }
 
 const StoredBackup* baseOf(const std::vector<StoredBackup>& backups, const StoredBackup& backup) {

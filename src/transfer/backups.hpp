@@ -40,8 +40,21 @@ bool isNamedAfter(const StoredBackup& backup, const std::string& job);
 /// The backup that the run made. Throws `Error` if it is not there or cannot be used.
 const StoredBackup& backupOfRun(const std::vector<StoredBackup>& backups, const std::string& run);
 
-/// The job's newest backup; null if it has none. Throws `Error` if that is one that cannot be used.
-const StoredBackup* newestOfJob(const std::vector<StoredBackup>& backups, const std::string& job);
+/// Whose backups are meant by the name of a job.
+struct Owner {
+    std::string job;
+    Machine machine;
+};
+
+/// Dated later than clocks may differ: made under a clock that was wrong, or by somebody who wants it to be the newest.
+bool isOfTheFuture(USec time, USec now);
+
+/// The owner's newest backup that is not of the future; null if there is none. Throws `Error` if that is one that
+/// cannot be used.
+const StoredBackup* newestOf(const std::vector<StoredBackup>& backups, const Owner& owner, USec now);
+
+/// Why there is none: a sentence that tells of those that are there and are another machine's, or of the future.
+std::string whyNoneOf(const std::vector<StoredBackup>& backups, const Owner& owner, const std::string& place);
 
 /// The snapshot that this ZFS stream must be received upon; null if it is a full one, or no ZFS stream.
 /// `baseRun` tells which backup has it, the GUIDs prove it. Throws `Error` if it is not among `backups`.

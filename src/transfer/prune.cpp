@@ -30,20 +30,21 @@ bool isShapedAsOurs(const StoredBackup& backup) {
 
 bool isMirror(const Manifest& m) { return m.copy && m.copy->layout == "mirror"; }
 
-std::string whyLeftAlone(const StoredBackup& backup, const Owner& owner) {
+std::string whyLeftAlone(const StoredBackup& backup, const Owner& owner, USec now) {
     const auto& m = *backup.manifest;
     if (m.job != owner.job) return "another job's";
-    if (m.host != owner.host) return fmt::format("made by another machine ({})", m.host);
+    if (!isMadeBy(m, owner.machine)) return fmt::format("made by another machine ({})", m.machine.host);
     if (isMirror(m)) return "a mirror, which has no versions";
+    if (isOfTheFuture(m.startedAt, now)) return "dated in the future";
     if (!isShapedAsOurs(backup)) return "not named as its run would have named it";
     return "";
 }
 
-Version versionOf(const std::vector<StoredBackup>& backups, const StoredBackup& backup, const Owner& owner) {
+Version versionOf(const std::vector<StoredBackup>& backups, const StoredBackup& backup, const Owner& owner, USec now) {
     const auto& m = *backup.manifest;
     Version version{.name = backup.manifestName, .run = m.run, .startedAt = m.startedAt};
     version.mayBeBase = m.stream && m.stream->format == "zfs-send";
-    version.leftAlone = whyLeftAlone(backup, owner);
+    version.leftAlone = whyLeftAlone(backup, owner, now);
     try {
         version.base = baseRunOf(backups, backup);
         chainOf(backups, backup);
@@ -55,11 +56,11 @@ Version versionOf(const std::vector<StoredBackup>& backups, const StoredBackup& 
 
 } // namespace
 
-std::vector<Version> versionsOf(const std::vector<StoredBackup>& backups, const Owner& owner) {
+std::vector<Version> versionsOf(const std::vector<StoredBackup>& backups, const Owner& owner, USec now) {
     std::vector<Version> versions;
     for (const auto& backup : backups) {
         if (backup.manifest) {
-            versions.push_back(versionOf(backups, backup, owner));
+            versions.push_back(versionOf(backups, backup, owner, now));
             continue;
         }
         Version version{.name = backup.manifestName, .run = {}};

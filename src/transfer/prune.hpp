@@ -10,14 +10,8 @@
 
 namespace holdfast {
 
-/// Whose backups are to be judged.
-struct Owner {
-    std::string job;
-    std::string host;
-};
-
 /// The backups of a folder as retention sees them, in the same order.
-std::vector<Version> versionsOf(const std::vector<StoredBackup>& backups, const Owner& owner);
+std::vector<Version> versionsOf(const std::vector<StoredBackup>& backups, const Owner& owner, USec now);
 
 /// Removes the backup from its folder ("remote:path"): first its manifest, so that what is left is no backup any more,
 /// whenever it ends. Throws `Error` for one whose names are not those of a run's own objects; `TransferError`.

@@ -76,7 +76,7 @@ def test_manifest_and_list_are_true_of_what_lies_there(remote, tree):
     last = holdfast.start("listed").completes()
     [(name, manifest)] = remote.manifests().items()
     size = sum(f.stat().st_size for f in tree.iterdir())
-    assert manifest["copy"] == {"layout": "versions", "files": 3, "bytes": size, "hash": "sha256"} and "stream" not in manifest
+    assert manifest["copy"] == {"layout": "versions", "files": 3, "bytes": size, "hash": "sha256", "compared": "time"} and "stream" not in manifest
     [listed] = manifest["objects"]
     text = (remote.folder / f"{name}.files.jsonl").read_bytes()
     assert listed == {"name": f"{name.split('/')[-1]}.files.jsonl", "size": len(text), "sha256": hashlib.sha256(text).hexdigest()}

@@ -54,6 +54,12 @@ TEST(Alerts, FailuresOfTheLastRun) {
     EXPECT_EQ(alertsOf(cancelled, false, now), Words{});
 }
 
+TEST(Alerts, WhatTheLastBackupHasWarnedOf) {
+    auto warned = job();
+    warned["attention"] = {"source shrank", "cannot prune"};
+    EXPECT_EQ(alertsOf(warned, true, now), (Words{"source shrank", "cannot prune"}));
+}
+
 TEST(Alerts, NoBackupYetIsSaidOfScheduledJobsOnly) {
     auto fresh = job();
     fresh["lastSuccessAt"] = 0;

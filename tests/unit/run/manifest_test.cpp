@@ -11,7 +11,7 @@ Manifest someManifest() {
     Manifest m;
     m.run = std::string(32, '1');
     m.job = "nightly";
-    m.host = "box";
+    m.machine = {"0123", "box"};
     m.source = "zfs";
     m.startedAt = 1;
     m.finishedAt = 2;
@@ -24,6 +24,8 @@ Manifest someManifest() {
 TEST(Manifest, comesBackAsItWasWritten) {
     const auto read = parseManifest(serialize(someManifest()));
     EXPECT_EQ(read.run, someManifest().run);
+    EXPECT_EQ(read.machine.id, "0123");
+    EXPECT_EQ(read.machine.host, "box");
     ASSERT_TRUE(read.stream);
     EXPECT_EQ(read.stream->size, 1000U);
     EXPECT_EQ(read.stream->compression, "zstd");

@@ -54,21 +54,43 @@ TEST(Backups, thatCannotBeReadBelongToTheJobThatTheirNameTells) {
 
 TEST(Backups, newestOfAJob) {
     const std::vector<StoredBackup> backups{stored(stream('2')), stored(stream('1'))};
-    const auto job = backups.front().manifest->job;
-    EXPECT_EQ(newestOfJob(backups, job), &backups.front());
-    EXPECT_EQ(newestOfJob(backups, "another"), nullptr);
-    EXPECT_EQ(newestOfJob({}, job), nullptr);
+    const Owner owner{backups.front().manifest->job, {"", "box"}};
+    EXPECT_EQ(newestOf(backups, owner, today), &backups.front());
+    EXPECT_EQ(newestOf(backups, {"another", owner.machine}, today), nullptr);
+    EXPECT_EQ(newestOf({}, owner, today), nullptr);
+}
+
+TEST(Backups, anotherMachinesAreNotTheNewestOfAJob) {
+    auto newer = stream('2');
+    newer.machine = {"4242", "box"};
+    const std::vector<StoredBackup> backups{stored(newer), stored(stream('1'))};
+    const Owner owner{newer.job, {"1111", "box"}};
+    EXPECT_EQ(newestOf(backups, owner, today), &backups.back()) << "of old ones the host tells";
+    EXPECT_EQ(newestOf({backups.front()}, owner, today), nullptr) << "the host's name is no proof";
+    EXPECT_EQ(newestOf(backups, {newer.job, {"4242", "renamed"}}, today), &backups.front());
+    EXPECT_NE(whyNoneOf({backups.front()}, owner, "r:b").find("another machine (box)"), std::string::npos);
+}
+
+TEST(Backups, ofTheFutureAreNotTheNewest) {
+    auto future = stream('2');
+    future.startedAt = today + 3600 * usecPerSec;
+    const std::vector<StoredBackup> backups{stored(future), stored(stream('1'))};
+    const Owner owner{future.job, {"", "box"}};
+    EXPECT_EQ(newestOf(backups, owner, today), &backups.back());
+    EXPECT_EQ(newestOf(backups, owner, future.startedAt), &backups.front());
+    EXPECT_NE(whyNoneOf({backups.front()}, owner, "r:b").find("dated in the future"), std::string::npos);
 }
 
 TEST(Backups, newestThatCannotBeReadIsNotPassedOver) {
     std::vector<StoredBackup> backups{stored(stream('1'))};
     const auto job = backups.front().manifest->job;
+    const Owner owner{job, {"", "box"}};
     backups.push_back(readBackup(job + "-20200101T000000Z-22222222.tar.manifest.json", "{"));
-    EXPECT_EQ(newestOfJob(backups, job), &backups.front()) << "an older one does not matter";
-    const auto newer = job + "-29990101T000000Z-22222222.tar.manifest.json";
+    EXPECT_EQ(newestOf(backups, owner, today), &backups.front()) << "an older one does not matter";
+    const auto newer = job + "-20260201T000000Z-22222222.tar.manifest.json";
     backups.push_back(readBackup(newer, "{"));
     try {
-        newestOfJob(backups, job);
+        newestOf(backups, owner, today);
         FAIL();
     } catch (const Error& e) {
         EXPECT_NE(std::string(e.what()).find(newer), std::string::npos);

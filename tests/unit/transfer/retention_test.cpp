@@ -8,12 +8,12 @@
 namespace holdfast {
 namespace {
 
-const Owner owner{"nightly", "box"};
+const Owner owner{"nightly", {"", "box"}};
 
-Version only(const StoredBackup& backup) { return versionsOf({backup}, owner).front(); }
+Version only(const StoredBackup& backup) { return versionsOf({backup}, owner, today).front(); }
 
 TEST(Versions, knowWhatTheyBuildOn) {
-    const auto versions = versionsOf({stored(stream('2', '1')), stored(stream('1'))}, owner);
+    const auto versions = versionsOf({stored(stream('2', '1')), stored(stream('1'))}, owner, today);
     EXPECT_EQ(versions[0].base, idOf('1'));
     EXPECT_EQ(versions[1].base, "");
     EXPECT_TRUE(versions[0].mayBeBase);
@@ -22,9 +22,23 @@ TEST(Versions, knowWhatTheyBuildOn) {
 
 TEST(Versions, ofOthersAreLeftAlone) {
     auto other = stream('1');
-    other.host = "elsewhere";
+    other.machine.host = "elsewhere";
     EXPECT_EQ(only(stored(other)).leftAlone, "made by another machine (elsewhere)");
-    EXPECT_EQ(versionsOf({stored(stream('1'))}, {"weekly", "box"}).front().leftAlone, "another job's");
+    EXPECT_EQ(versionsOf({stored(stream('1'))}, {"weekly", {"", "box"}}, today).front().leftAlone, "another job's");
+}
+
+TEST(Versions, ofTheFutureAreLeftAlone) {
+    auto future = stream('1');
+    future.startedAt = today + 3600 * usecPerSec;
+    EXPECT_EQ(only(stored(future)).leftAlone, "dated in the future");
+}
+
+TEST(Versions, ofAnotherMachineOfThatNameAreLeftAlone) {
+    auto other = stream('1');
+    other.machine.id = "4242";
+    const Owner named{"nightly", {"1111", "box"}};
+    EXPECT_EQ(versionsOf({stored(other)}, named, today).front().leftAlone, "made by another machine (box)");
+    EXPECT_EQ(versionsOf({stored(stream('1'))}, named, today).front().leftAlone, "");
 }
 
 TEST(Versions, thatCannotBeReadAreLeftAlone) {
@@ -40,7 +54,7 @@ TEST(Versions, thatCannotBeReadAreLeftAlone) {
 }
 
 TEST(Versions, withoutTheirBaseAreLeftAlone) {
-    const auto versions = versionsOf({stored(stream('3', '2')), stored(stream('2', '1'))}, owner);
+    const auto versions = versionsOf({stored(stream('3', '2')), stored(stream('2', '1'))}, owner, today);
     EXPECT_NE(versions[0].leftAlone.find("cannot be restored"), std::string::npos);
     EXPECT_EQ(versions[0].base, idOf('2')) << "what is there of its chain stays";
     EXPECT_NE(versions[1].leftAlone.find("cannot be restored"), std::string::npos);

@@ -6,6 +6,8 @@
 
 namespace holdfast {
 
+constexpr USec today = 1'800'000'000 * usecPerSec; // in 2027
+
 inline std::string idOf(char digit) { return std::string(32, digit); }
 
 inline std::string nameOf(const Manifest& m) { return m.objects.front().name + manifestSuffix; }
@@ -15,7 +17,7 @@ inline Manifest stream(char run, char base = 0) {
     Manifest m;
     m.run = idOf(run);
     m.job = "nightly";
-    m.host = "box";
+    m.machine.host = "box";
     m.source = "zfs";
     m.startedAt = static_cast<USec>(run);
     m.stream = Manifest::Stream{"zfs-send", "none", 1, "aa"};
