@@ -1,6 +1,8 @@
 #include "source/engine_http.hpp"
 
 #include "util/async.hpp"
+#include "util/error.hpp"
+#include "util/held_path.hpp"
 
 #include <cstdint>
 #include <utility>
@@ -17,6 +19,7 @@
 #include <boost/beast/http/write.hpp>
 #include <boost/system/system_error.hpp>
 #include <fmt/format.h>
+#include <sys/socket.h>
 
 namespace holdfast {
 
@@ -27,10 +30,40 @@ namespace {
 
 constexpr std::uint64_t maxAnswer = 64 * 1024 * 1024; // a list of thousands of containers
 
+using LocalSocket = asio::local::stream_protocol::socket;
+
+/// Whoever answers there says which folders are read and replaced as root. The socket's own mode is no matter: who may
+/// write to it may ask, and not answer.
+HeldPath holdRootsSocket(const std::filesystem::path& path) {
+    const auto real = hold(path, Owners::Any).real();
+    auto socket = hold(real.parent_path(), Owners::Root).below(real.filename());
+    if (!socket) throw NoSuchPath(fmt::format("{} is not there any more.", real.string()));
+    if (socket->status().st_uid == 0) return std::move(*socket);
+    throw Error(
+        fmt::format("The engine's socket {} belongs to user {} and not to root. Only an engine of root's can be "
+                    "asked: name its socket with engineSocket.",
+                    real.string(), socket->status().st_uid));
+}
+
+/// The socket may be root's and what listens there somebody else's by now.
+void demandRootServes(LocalSocket& socket, const std::filesystem::path& path) {
+    struct ucred peer {};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+        throwErrno("ask who serves " + path.string());
+    }
+    if (peer.uid == 0) return;
+    throw Error(fmt::format("The engine's socket {} is served by user {} and not by root. Only an engine of root's can "
+                            "be asked: name its socket with engineSocket.",
+                            path.string(), peer.uid));
+}
+
 awaitable<void> exchange(std::filesystem::path path, EngineRequest request, EngineAnswer& answer) {
-    asio::local::stream_protocol::socket socket(co_await asio::this_coro::executor);
-    const asio::local::stream_protocol::endpoint endpoint(path.string());
+    const auto held = holdRootsSocket(path);
+    LocalSocket socket(co_await asio::this_coro::executor);
+    const asio::local::stream_protocol::endpoint endpoint(held.forChild());
     co_await socket.async_connect(endpoint, asio::use_awaitable);
+    demandRootServes(socket, path);
 
     const auto verb = request.post ? http::verb::post : http::verb::get;
     http::request<http::empty_body> message(verb, request.target, 11);
@@ -61,9 +94,16 @@ awaitable<EngineAnswer> askEngine(std::filesystem::path socket, EngineRequest re
     const auto target = request.target;
     auto late = fmt::format("The container engine at {} did not answer within {} s (it was asked for {}).",
                             socket.string(), limit / 1s, target);
+    const auto away = [&](const std::string& why) {
+        return EngineAway(fmt::format("No container engine answers at {} ({}). Start Docker, or Podman's API with "
+                                      "\"systemctl start podman.socket\", or correct engineSocket in the job.",
+                                      socket.string(), why));
+    };
     EngineAnswer answer;
     try {
         co_await withDeadline(exchange(socket, std::move(request), answer), limit, std::move(late));
+    } catch (const NoSuchPath&) {
+        throw away("there is no such file");
     } catch (const boost::system::system_error& e) {
         if (e.code() == asio::error::operation_aborted) throw;
         if (!isBroken(e.code())) {
@@ -71,9 +111,7 @@ awaitable<EngineAnswer> askEngine(std::filesystem::path socket, EngineRequest re
                                     "engineSocket in the job.",
                                     socket.string(), e.code().message()));
         }
-        throw EngineAway(fmt::format("No container engine answers at {} ({}). Start Docker, or Podman's API with "
-                                     "\"systemctl start podman.socket\", or correct engineSocket in the job.",
-                                     socket.string(), e.code().message()));
+        throw away(e.code().message());
     }
     co_return answer;
 }

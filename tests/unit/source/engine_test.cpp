@@ -10,6 +10,7 @@
 #include <filesystem>
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 namespace holdfast {
 namespace {
@@ -44,6 +45,23 @@ TEST_F(EngineTest, NobodyThereIsSaidWithTheSocket) {
     { const auto gone = answering(""); }
     EXPECT_FALSE(std::filesystem::exists(socket()));
     EXPECT_THROW(runCoroutine(Engine(socket()).running()), EngineAway);
+}
+
+TEST_F(EngineTest, SocketThatAUserCouldExchangeIsRefused) {
+    const auto engine = answering(httpAnswer(200, "{}"));
+    const auto refusalOf = [&](const std::string& owned) {
+        EXPECT_EQ(::chown(owned.c_str(), 1, 1), 0);
+        const auto said = failure<Error>([&] { runCoroutine(engine.client().version()); });
+        EXPECT_EQ(::chown(owned.c_str(), 0, 0), 0);
+        return said;
+    };
+    for (const auto& owned : {folder_.path().string(), socket()}) {
+        const auto said = refusalOf(owned);
+        EXPECT_NE(said.find("belongs to user 1 and not to root"), said.npos) << said;
+    }
+    EXPECT_NO_THROW(runCoroutine(engine.client().version()));
+    std::filesystem::permissions(socket(), std::filesystem::perms::all);
+    EXPECT_NO_THROW(runCoroutine(engine.client().version())) << "whoever may ask does not answer";
 }
 
 TEST_F(EngineTest, ConnectionThatBreaksIsAnEngineThatIsAway) {
