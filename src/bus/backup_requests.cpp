@@ -120,7 +120,7 @@ awaitable<std::uint32_t> BackupRequests::authorize(Caller caller, Place place, s
 
 awaitable<nlohmann::json> BackupRequests::ask(Caller caller, Place place, const char* question,
                                               nlohmann::json request) {
-    const auto ticket = services_.probes.take(caller.sender);
+    const auto ticket = services_.probes.take(services_.polkit.uidOf(caller));
     request["ask"] = question;
     request["rcloneConfig"] = services_.settings.rcloneConfig.string();
     request["remote"] = place.remote;

@@ -44,6 +44,15 @@ int append(sd_bus_message* reply, const std::vector<std::string>& values) {
 }
 int append(sd_bus_message* reply, USec value) { return ::sd_bus_message_append_basic(reply, 't', &value); }
 
+struct FreeStrings {
+    void operator()(char** list) const {
+        for (char** text = list; *text != nullptr; ++text) std::free(*text);
+        std::free(list);
+    }
+};
+/// As sd-bus takes them over: ends with a null, and so does each of its beginnings while it is filled.
+using StringList = std::unique_ptr<char*, FreeStrings>;
+
 } // namespace
 
 /// What sd-bus calls. No exception may pass through it.
@@ -65,10 +74,14 @@ struct JobObjects::Vtable {
     static int enumerate(sd_bus*, const char*, void* all, char*** paths, sd_bus_error*) noexcept {
         try {
             const auto& objects = static_cast<JobObjects*>(all)->objects_;
-            char** list = static_cast<char**>(std::calloc(objects.size() + 1, sizeof(char*)));
-            if (list == nullptr) return -ENOMEM;
-            *paths = list;
-            for (const auto& [name, object] : objects) *list++ = ::strdup(jobPath(name).c_str());
+            StringList list(static_cast<char**>(std::calloc(objects.size() + 1, sizeof(char*))));
+            if (!list) return -ENOMEM;
+            std::size_t count = 0;
+            for (const auto& [name, object] : objects) {
+                list.get()[count] = ::strdup(jobPath(name).c_str());
+                if (list.get()[count++] == nullptr) return -ENOMEM; // a short list would look like all of it
+            }
+            *paths = list.release();
             return 1;
         } catch (const std::exception&) {
             return -ENOMEM;
@@ -281,6 +294,17 @@ bool JobObjects::knowPast(Object& object) {
     // It was so before, though nobody had looked.
     const auto before = emitted_.find(object.view.name);
     if (before != emitted_.end()) before->second.show(*past);
+    return true;
+}
+
+bool JobObjects::knowSomePasts() {
+    constexpr int atOnce = 20;
+    int read = 0;
+    for (auto& [job, object] : objects_) {
+        if (object.pastKnown) continue;
+        if (read++ == atOnce) return false;
+        if (!knowPast(object)) return true; // it will be said when the property is asked for
+    }
     return true;
 }
 

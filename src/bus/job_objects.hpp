@@ -38,6 +38,9 @@ class JobObjects {
     /// What the document says and what the timers tell.
     void show(const Job& job, const JobFuture& future);
     void show(const std::string& job, const JobFuture& future);
+    /// Reads a few of the pasts that nobody has asked for yet; true if that was the last of them. All of them at once,
+    /// as a list of all objects needs them, would take long.
+    bool knowSomePasts();
     /// Before a run changes a job's past, it must be known; afterwards it is read again.
     void knowPast(const std::string& job);
     void readPastAgain(const std::string& job);

@@ -55,7 +55,7 @@ awaitable<void> JobRequests::takeEffect() {
 
 /// What only the running system can tell: does the dataset, the script, the remote exist; is the schedule one.
 awaitable<std::vector<Problem>> JobRequests::liveProblems(Caller caller, Job job) {
-    const auto ticket = services_.probes.take(caller.sender);
+    const auto ticket = services_.probes.take(services_.polkit.uidOf(caller));
     nlohmann::json question = nlohmann::json::object();
     question["ask"] = "job";
     question["job"] = job.document();

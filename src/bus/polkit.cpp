@@ -16,20 +16,16 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto busName = "org.freedesktop.DBus";
 constexpr auto polkitName = "org.freedesktop.PolicyKit1";
 constexpr auto authorityInterface = "org.freedesktop.PolicyKit1.Authority";
 
-constexpr auto lookupLimit = 10s;
 constexpr auto promptLimit = 5min;
 constexpr auto answerLimit = 30s;
 constexpr std::uint32_t allowPrompt = 1;
 
 // The bus lets a connection wait for 128 replies: the sum stays well below, so that others of our calls still get out.
-constexpr std::size_t eachLookups = 16;
-constexpr std::size_t allLookups = 32;
 constexpr std::size_t eachQuestions = 16;
-constexpr std::size_t allQuestions = 48;
+constexpr std::size_t allQuestions = 64;
 
 using Subject = sdbus::Struct<std::string, VariantMap>;
 using CheckResult = sdbus::Struct<bool, bool, std::map<std::string, std::string>>;
@@ -54,21 +50,15 @@ struct Polkit::Answer {
     bool challenge = false; ///< a prompt could change the answer
 };
 
-Polkit::Polkit(sdbus::IConnection& connection)
-    : bus_(makeProxy(connection, busName, "/org/freedesktop/DBus")),
-      authority_(makeProxy(connection, polkitName, "/org/freedesktop/PolicyKit1/Authority")),
-      lookups_(eachLookups, allLookups, "calls"), questions_(eachQuestions, allQuestions, "authorizations") {}
+Polkit::Polkit(sdbus::IConnection& connection, const Callers& callers)
+    : callers_(callers), authority_(makeProxy(connection, polkitName, "/org/freedesktop/PolicyKit1/Authority")),
+      questions_(eachQuestions, allQuestions) {}
 
 Polkit::~Polkit() = default;
 
-awaitable<std::uint32_t> Polkit::uidOf(Caller caller) {
-    const auto ticket = lookups_.take(caller.sender);
-    try {
-        const BusMethod method{busName, "GetConnectionUnixUser"};
-        co_return co_await callBus<std::uint32_t>(*bus_, method, lookupLimit, caller.sender);
-    } catch (const sdbus::Error& e) {
-        throw AccessDenied(fmt::format("The bus does not say who {} is: {}", caller.sender, e.getMessage()));
-    }
+std::uint32_t Polkit::uidOf(const Caller& caller) const {
+    if (const auto uid = callers_.uidOf(caller.sender)) return *uid;
+    throw AccessDenied(fmt::format("The caller {} has left the bus.", caller.sender));
 }
 
 awaitable<std::uint32_t> Polkit::authorize(Caller caller, std::string action, Details details) {
@@ -90,21 +80,19 @@ awaitable<bool> Polkit::allowsUnasked(Caller caller, std::string action, Details
 }
 
 awaitable<Polkit::Answer> Polkit::check(Caller caller, std::string action, Details details) {
-    const std::uint32_t uid = co_await uidOf(caller);
+    const std::uint32_t uid = uidOf(caller);
     Answer answer;
-    if (uid == 0) {
+    if (uid == 0)
         answer.authorized = true;
-    } else {
-        // By user, not by connection: a user can have any number of those.
-        const auto ticket = questions_.take(std::to_string(uid));
-        answer = co_await ask(std::move(caller), std::move(action), std::move(details));
-    }
+    else
+        answer = co_await ask(std::move(caller), uid, std::move(action), std::move(details));
     answer.uid = uid;
     co_return answer;
 }
 
-awaitable<Polkit::Answer> Polkit::ask(Caller caller, std::string action, Details details) {
+awaitable<Polkit::Answer> Polkit::ask(Caller caller, std::uint32_t uid, std::string action, Details details) {
     const std::string question = fmt::format("holdfast-{}", ++lastQuestion_);
+    if (const auto givesWay = questions_.open(question, uid)) withdraw(*givesWay);
     VariantMap name;
     name.emplace("name", sdbus::Variant{caller.sender});
     const Subject subject(std::string("system-bus-name"), std::move(name));
@@ -116,6 +104,7 @@ awaitable<Polkit::Answer> Polkit::ask(Caller caller, std::string action, Details
     try {
         const auto result =
             co_await callBus<CheckResult>(*authority_, method, limit, subject, action, details, flags, question);
+        questions_.close(question);
         Answer answer;
         answer.authorized = std::get<0>(result);
         answer.challenge = std::get<1>(result);
@@ -123,6 +112,9 @@ awaitable<Polkit::Answer> Polkit::ask(Caller caller, std::string action, Details
     } catch (const sdbus::Error& e) {
         if (timedOut(e)) withdraw(question);
         why = e.getMessage();
+    }
+    if (!questions_.close(question)) {
+        throw LimitsExceeded("Too many authorizations are waiting, and this one had to give way; try again later.");
     }
     logWarning(fmt::format("polkit could not be asked for {}: {}", action, why));
     throw AccessDenied(fmt::format("polkit could not be asked for {}: {}", action, why));

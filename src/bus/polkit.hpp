@@ -1,7 +1,8 @@
 #pragma once
 
 #include "bus/call.hpp"
-#include "bus/caller_limit.hpp"
+#include "bus/callers.hpp"
+#include "bus/open_questions.hpp"
 #include "util/asio.hpp"
 
 #include <cstdint>
@@ -29,12 +30,12 @@ using Details = std::map<std::string, std::string>;
 /// Asks polkit (org.freedesktop.PolicyKit1.Authority) who may do what. Root may do everything, and needs no polkit.
 class Polkit {
   public:
-    /// `connection` must outlive it.
-    explicit Polkit(sdbus::IConnection& connection);
+    /// Both must outlive it.
+    Polkit(sdbus::IConnection& connection, const Callers& callers);
     ~Polkit();
 
     /// Who the caller is. Throws `AccessDenied` if it has left the bus.
-    awaitable<std::uint32_t> uidOf(Caller caller);
+    [[nodiscard]] std::uint32_t uidOf(const Caller& caller) const;
 
     /// Returns the caller's uid if it may; prompts (at most 5 minutes) if the caller allows that. Throws
     /// `AccessDenied`, `InteractionRequired`, `LimitsExceeded`. Time passes: what was checked before must be checked
@@ -47,13 +48,12 @@ class Polkit {
   private:
     struct Answer;
     awaitable<Answer> check(Caller caller, std::string action, Details details);
-    awaitable<Answer> ask(Caller caller, std::string action, Details details);
+    awaitable<Answer> ask(Caller caller, std::uint32_t uid, std::string action, Details details);
     void withdraw(const std::string& question);
 
-    std::unique_ptr<sdbus::IProxy> bus_;
+    const Callers& callers_;
     std::unique_ptr<sdbus::IProxy> authority_;
-    CallerLimit lookups_;
-    CallerLimit questions_;
+    OpenQuestions questions_;
     std::uint64_t lastQuestion_ = 0;
 };
 

@@ -87,7 +87,7 @@ awaitable<std::vector<RemoteRequests::RemoteRow>> RemoteRequests::remotes() {
 Reply<std::vector<RemoteRequests::RemoteRow>> RemoteRequests::list(Caller caller, VariantMap options) {
     refuseOptions(options);
     co_await services_.polkit.authorize(caller, action::manageRemotes, Details{});
-    const auto ticket = services_.probes.take(caller.sender);
+    const auto ticket = services_.probes.take(services_.polkit.uidOf(caller));
     co_return std::tuple{co_await remotes()};
 }
 
@@ -100,7 +100,7 @@ Reply<VariantMap> RemoteRequests::check(Caller caller, std::string name, Variant
     Details details;
     details.emplace("destination", busText(fmt::format("{}:{}", name, path)));
     co_await services_.polkit.authorize(caller, action::manageRemotes, std::move(details));
-    const auto ticket = services_.probes.take(caller.sender);
+    const auto ticket = services_.probes.take(services_.polkit.uidOf(caller));
 
     // rclone itself would take ":local:/etc" or a path for a remote; only configured ones are.
     const auto known = co_await remotes();

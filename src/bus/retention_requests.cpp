@@ -34,7 +34,7 @@ awaitable<RetentionRequests::Authorized> RetentionRequests::authorizePruning(Cal
 }
 
 awaitable<nlohmann::json> RetentionRequests::ask(Caller caller, nlohmann::json request) {
-    const auto ticket = services_.probes.take(caller.sender);
+    const auto ticket = services_.probes.take(services_.polkit.uidOf(caller));
     request["rcloneConfig"] = services_.settings.rcloneConfig.string();
     auto answer = co_await services_.prober.ask(std::move(request));
     if (answer.value("noSuchRemote", false)) throw NoSuchRemote(answer.value("error", ""));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bus/caller_limit.hpp"
+#include "bus/callers.hpp"
 #include "bus/outbox.hpp"
 #include "bus/polkit.hpp"
 #include "history/history.hpp"
@@ -23,10 +24,11 @@ struct Services {
     Schedules& schedules; ///< of backups
     Schedules& drills;    ///< of drills
     Prober& prober;
+    Callers& callers;
     Polkit& polkit;
     Outbox& outbox;
-    /// Probes start units, so callers get a few at a time.
-    CallerLimit probes{2, Prober::maxOpen, "checks of jobs and remotes"};
+    /// Probes start units, so users get a few at a time.
+    CallerLimit probes{2, Prober::maxOpen, 2, "checks of jobs and remotes"};
 };
 
 /// What polkit and its rules are told of a job.

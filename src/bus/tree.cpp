@@ -38,6 +38,11 @@ Tree::Tree(asio::io_context& io, sdbus::IConnection& connection, Services& servi
     syncJobs();
     for (const auto& [id, run] : services_.dispatcher.runs()) showRun(run);
     services_.dispatcher.observe(*this);
+    services_.callers.prepareWith([this](sd_bus_message* call) {
+        const bool asksForAll =
+            ::sd_bus_message_is_method_call(call, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") > 0;
+        return !asksForAll || jobs_.knowSomePasts();
+    });
     services_.schedules.onChange([this](const std::string& job) { showNextRun(job); });
     services_.drills.onChange([this](const std::string& job) { showNextRun(job); });
 }

@@ -1,3 +1,4 @@
+#include "bus/callers.hpp"
 #include "bus/job_requests.hpp"
 #include "bus/loop.hpp"
 #include "bus/outbox.hpp"
@@ -74,9 +75,10 @@ awaitable<void> obeySignals(asio::io_context& io, Tree& tree) {
         BusTimers timersOfDrills(*bus, systemd);
         Schedules drills(io, paths, timersOfDrills, drillTimers(paths));
         Prober prober(paths, systemd);
-        Polkit polkit(*bus);
+        Callers callers(io, *bus);
+        Polkit polkit(*bus, callers);
         Outbox outbox(io);
-        Services services{paths, settings, jobs, history, dispatcher, schedules, drills, prober, polkit, outbox};
+        Services services{paths, settings, jobs, history, dispatcher, schedules, drills, prober, callers, polkit, outbox};
         Tree tree(io, *bus, services);
         asio::co_spawn(io, obeySignals(io, tree), asio::detached);
 
