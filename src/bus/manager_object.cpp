@@ -86,12 +86,12 @@ void ManagerObject::StopJob(sdbus::Result<std::vector<std::string>, std::vector<
 }
 
 void ManagerObject::GetRun(sdbus::Result<VariantMap>&& result, std::string id, VariantMap options) {
-    serveCall(std::move(result), handlers_.runs.find(std::move(id), std::move(options)), "GetRun");
+    serveCall(std::move(result), handlers_.runs.find(caller(), std::move(id), std::move(options)), "GetRun");
 }
 
 void ManagerObject::ListRuns(sdbus::Result<std::vector<VariantMap>>&& result, std::uint32_t limit, std::uint32_t offset,
                              VariantMap filter) {
-    serveCall(std::move(result), handlers_.runs.list(limit, offset, std::move(filter)), "ListRuns");
+    serveCall(std::move(result), handlers_.runs.list(caller(), limit, offset, std::move(filter)), "ListRuns");
 }
 
 void ManagerObject::ListRemotes(sdbus::Result<std::vector<Row>>&& result, VariantMap options) {
@@ -163,9 +163,11 @@ std::string ManagerObject::Version() { return HOLDFAST_VERSION; }
 std::string ManagerObject::JobSchema() { return jobSchemaText; }
 
 std::vector<ManagerObject::Row> ManagerObject::BrokenJobs() {
+    // What is wrong with a file quotes it, and a signal is for everybody.
+    const bool all = handlers_.services.callers.current() == std::uint32_t{0};
     std::vector<Row> rows;
     for (const auto& broken : handlers_.services.jobs.broken())
-        rows.emplace_back(busText(broken.file), busText(broken.why));
+        rows.emplace_back(busText(broken.file), all ? busText(broken.why) : "What is wrong with it is told to root.");
     return rows;
 }
 

@@ -28,6 +28,8 @@ class RunObject final : public sdbus::AdaptorInterfaces<org::holdfast1::Run_adap
     void emitRemoved();
 
   private:
+    /// To whoever asks at this moment; to everybody in a signal.
+    [[nodiscard]] RunView shown() const { return shownTo(handlers_.services.callers.current(), view_); }
     void emitSoon();
     void emitLater();
     void emitChanges();
@@ -53,10 +55,10 @@ class RunObject final : public sdbus::AdaptorInterfaces<org::holdfast1::Run_adap
     std::uint64_t Rate() override { return view_.rate; }
     std::uint64_t EtaUSec() override { return view_.etaUSec; }
     bool Stalled() override { return view_.stalled; }
-    std::string OutputPath() override { return view_.outputPath; }
+    std::string OutputPath() override { return shown().outputPath; }
     std::string Result() override { return view_.result; }
-    std::string Error() override { return view_.error; }
-    VariantMap Metadata() override { return toVariantMap(view_.metadata); }
+    std::string Error() override { return shown().error; }
+    VariantMap Metadata() override { return toVariantMap(shown().metadata); }
 
     Handlers& handlers_;
     RunView view_;

@@ -196,17 +196,29 @@ awaitable<std::uint32_t> RunRequests::authorizeCancel(Caller caller, std::string
     co_return co_await services_.polkit.authorize(std::move(caller), needed, std::move(details));
 }
 
-Reply<VariantMap> RunRequests::find(std::string id, VariantMap options) {
-    refuseOptions(options);
-    if (!isId(id)) throw InvalidArgs("A run's id is 32 hexadecimal digits in lower case.");
+RunView RunRequests::get(const std::string& id) const {
     const auto live = services_.dispatcher.runs().find(id);
-    if (live != services_.dispatcher.runs().end()) co_return std::tuple{toProperties(viewOf(live->second))};
+    if (live != services_.dispatcher.runs().end()) return viewOf(live->second);
     const auto past = services_.history.find(id);
     if (!past) throw NoSuchRun(fmt::format("There is no run {}, neither alive nor in the history.", id));
-    co_return std::tuple{toProperties(viewOf(*past))};
+    return viewOf(*past);
 }
 
-Reply<std::vector<VariantMap>> RunRequests::list(std::uint32_t limit, std::uint32_t offset, VariantMap filterMap) {
+Reply<VariantMap> RunRequests::find(Caller caller, std::string id, VariantMap options) {
+    Options given(std::move(options));
+    const bool details = given.flag("details");
+    given.refuseRest();
+    if (!isId(id)) throw InvalidArgs("A run's id is 32 hexadecimal digits in lower case.");
+    RunView view = get(id);
+    const std::uint32_t uid = services_.polkit.uidOf(caller);
+    if (!details || mayReadAll(view, uid)) co_return std::tuple{toProperties(shownTo(uid, std::move(view)))};
+    Details about;
+    about.emplace("job", view.job);
+    co_await services_.polkit.authorize(std::move(caller), action::readConfig, std::move(about));
+    co_return std::tuple{toProperties(get(id))}; // time has passed
+}
+
+Reply<std::vector<VariantMap>> RunRequests::list(Caller caller, std::uint32_t limit, std::uint32_t offset, VariantMap filterMap) {
     const HistoryFilter filter = parseFilter(std::move(filterMap));
     const std::uint32_t page = limit == 0 ? defaultPage : std::min(limit, maxPage);
 
@@ -222,9 +234,10 @@ Reply<std::vector<VariantMap>> RunRequests::list(std::uint32_t limit, std::uint3
     for (const auto& entry : services_.history.list(filter, window.limit, window.offset)) {
         past.push_back(viewOf(entry));
     }
+    const std::uint32_t uid = services_.polkit.uidOf(caller);
     std::vector<VariantMap> rows;
-    for (const auto& view : mergePage(std::move(live), std::move(past), page, offset)) {
-        rows.push_back(toProperties(view));
+    for (auto& view : mergePage(std::move(live), std::move(past), page, offset)) {
+        rows.push_back(toProperties(shownTo(uid, std::move(view))));
     }
     co_return std::tuple{std::move(rows)};
 }

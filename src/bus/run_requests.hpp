@@ -3,6 +3,7 @@
 #include "bus/call.hpp"
 #include "bus/services.hpp"
 #include "bus/variant.hpp"
+#include "bus/views.hpp"
 
 #include <cstdint>
 #include <string>
@@ -19,11 +20,12 @@ class RunRequests {
     Reply<std::string, sdbus::ObjectPath> drill(Caller caller, std::string job, VariantMap options);
     Reply<std::vector<std::string>, std::vector<std::string>> stop(Caller caller, std::string job, VariantMap options);
     Reply<> cancel(Caller caller, std::string id, VariantMap options);
-    Reply<VariantMap> find(std::string id, VariantMap options);
-    Reply<std::vector<VariantMap>> list(std::uint32_t limit, std::uint32_t offset, VariantMap filter);
+    Reply<VariantMap> find(Caller caller, std::string id, VariantMap options);
+    Reply<std::vector<VariantMap>> list(Caller caller, std::uint32_t limit, std::uint32_t offset, VariantMap filter);
 
   private:
     awaitable<std::uint32_t> authorizeCancel(Caller caller, std::string id);
+    [[nodiscard]] RunView get(const std::string& id) const;
 
     Services& services_;
 };

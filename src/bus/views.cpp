@@ -1,5 +1,12 @@
 #include "bus/views.hpp"
 
+#include <algorithm>
+#include <array>
+#include <map>
+#include <utility>
+
+#include <fmt/format.h>
+
 namespace holdfast {
 
 namespace {
@@ -59,6 +66,25 @@ sdbus::Variant propertyVariant(const Value& value) {
 }
 sdbus::Variant propertyVariant(const nlohmann::json& value) { return sdbus::Variant{toVariantMap(value)}; }
 
+/// Texts of the metadata that everybody may read: names that Holdfast gave, and words that are always the same.
+bool isOpen(const std::string& key) {
+    constexpr std::array open{"gitCommitHash", "snapshotName", "backup", "proves", "guid", "gitFsck"};
+    return std::find(open.begin(), open.end(), key) != open.end();
+}
+
+/// Instead of an error that is not for everybody.
+std::string reasonOf(const std::string& result) {
+    static const std::map<std::string, std::string> words{{"done", "There is a remark on the run"},
+                                                          {"failed", "The run failed"},
+                                                          {"timeout", "The run took longer than it may"},
+                                                          {"cancelled", "The run was cancelled"},
+                                                          {"interrupted", "The run was interrupted"}};
+    const auto found = words.find(result);
+    return fmt::format(
+        "{}; the details are for root, for who started it, and for who may read the job's configuration.",
+        found == words.end() ? "There is a problem" : found->second);
+}
+
 /// What the worker knows of a run, finished or not.
 void takeState(RunView& view, const RunState& state) {
     view.state = state.state;
@@ -71,6 +97,7 @@ void takeState(RunView& view, const RunState& state) {
     view.etaUSec = state.etaUSec;
     view.stalled = state.stalled;
     view.error = busText(state.error);
+    view.reason = busText(state.reason);
     view.metadata = state.metadata;
     view.metadata.erase("ground"); // for the next run, and nobody's business
 }
@@ -110,6 +137,25 @@ RunView viewOf(const HistoryEntry& entry) {
     view.result = entry.result.result;
     takeState(view, entry.result.last);
     return view;
+}
+
+bool mayReadAll(const RunView& view, std::optional<std::uint32_t> uid) {
+    return uid && (*uid == 0 || *uid == view.startedByUid);
+}
+
+RunView withoutDetails(RunView view) {
+    if (!view.error.empty()) view.error = view.reason.empty() ? reasonOf(view.result) : view.reason;
+    if (view.kind == "restore") view.outputPath.clear();
+    auto open = nlohmann::json::object();
+    for (const auto& [key, value] : view.metadata.items()) {
+        if (value.is_number() || value.is_boolean() || isOpen(key)) open[key] = value;
+    }
+    view.metadata = std::move(open);
+    return view;
+}
+
+RunView shownTo(std::optional<std::uint32_t> uid, RunView view) {
+    return mayReadAll(view, uid) ? view : withoutDetails(std::move(view));
 }
 
 VariantMap toProperties(const RunView& view) {

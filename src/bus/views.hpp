@@ -26,10 +26,20 @@ struct RunView {
     bool stalled = false;
     std::string outputPath, result, error;
     nlohmann::json metadata = nlohmann::json::object();
+    std::string reason; ///< no property: what everybody may read of the error, if the run says it itself
 };
 
 RunView viewOf(const Run& run);
 RunView viewOf(const HistoryEntry& entry);
+
+/// Whether the user may read all of it, unasked: root, and who started it.
+bool mayReadAll(const RunView& view, std::optional<std::uint32_t> uid);
+/// What everybody may read of it. Words of programs, names of files and where something was restored to are not: they
+/// may hold what was meant for a few.
+RunView withoutDetails(RunView view);
+/// What this user is shown of it; nobody is everybody.
+RunView shownTo(std::optional<std::uint32_t> uid, RunView view);
+
 /// By property name.
 VariantMap toProperties(const RunView& view);
 /// Names of the properties that differ.

@@ -84,7 +84,10 @@ const Job& JobStore::get(const std::string& name) const {
     if (const auto job = jobs_.find(name); job != jobs_.end()) return job->second;
     for (const auto& file : broken_) {
         if (file.file == fileName(name)) {
-            throw NoSuchJob(fmt::format("The file of the job {} could not be loaded: {}", shown(name), file.why));
+            // Anybody may ask for a job, and what is wrong with the file quotes it.
+            throw NoSuchJob(fmt::format("The file of the job {} could not be loaded; \"holdfastctl status\" as root says "
+                                        "why.",
+                                        shown(name)));
         }
     }
     throw NoSuchJob(fmt::format("There is no job {}.", shown(name)));

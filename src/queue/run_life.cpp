@@ -123,7 +123,7 @@ RunResult Dispatcher::Impl::resultOf(const Run& run, const std::string& result, 
                 .startedAt = run.startedAt,
                 .finishedAt = nowUSec(),
                 .kept = {}};
-    r.last.error = error;
+    r.last.error = r.last.reason = error;
     return r;
 }
 
@@ -132,7 +132,11 @@ RunResult Dispatcher::Impl::resultWithoutWorker(const Run& run, const std::strin
     if (live.cancelling) {
         return resultOf(run, "cancelled", fmt::format("Cancelled by user {} before it had begun.", live.cancelledBy));
     }
-    if (!whyNotStarted.empty()) return resultOf(run, "failed", whyNotStarted);
+    if (!whyNotStarted.empty()) {
+        RunResult failed = resultOf(run, "failed", whyNotStarted);
+        failed.last.reason = "The run could not be started.";
+        return failed;
+    }
     return resultOf(run, "interrupted",
                     fmt::format("The run ended without a result; \"journalctl -u {}\" may say why.", run.unit()));
 }

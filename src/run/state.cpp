@@ -19,7 +19,7 @@ nlohmann::json toJson(const RunState& s) {
     return {{"state", s.state},         {"phase", s.phase},           {"attempt", s.attempt},
             {"bytesDone", s.bytesDone}, {"bytesTotal", s.bytesTotal}, {"bytesTotalEstimated", s.bytesTotalEstimated},
             {"rate", s.rate},           {"etaUSec", s.etaUSec},       {"stalled", s.stalled},
-            {"error", s.error},         {"metadata", s.metadata}};
+            {"error", s.error},         {"reason", s.reason},         {"metadata", s.metadata}};
 }
 
 RunState runStateFromJson(const nlohmann::json& json) {
@@ -35,6 +35,7 @@ RunState runStateFromJson(const nlohmann::json& json) {
         readNatural(json, "etaUSec", s.etaUSec);
         json.at("stalled").get_to(s.stalled);
         json.at("error").get_to(s.error);
+        s.reason = json.value("reason", "");
         s.metadata = json.at("metadata");
         if (!s.metadata.is_object()) throw Error("The metadata of a run's state is not an object.");
         return s;
@@ -53,7 +54,6 @@ std::string statusLine(const RunState& s, std::uint32_t maxAttempts) {
         line += s.stalled ? ", stalled" : " at " + formatRate(s.rate);
     }
     if (s.attempt > 0 && s.phase != "done") line += fmt::format(", attempt {}/{}", s.attempt, maxAttempts);
-    if (!s.error.empty()) line += ": " + s.error;
     return line;
 }
 

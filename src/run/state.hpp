@@ -22,7 +22,9 @@ struct RunState {
     std::uint64_t rate = 0; ///< bytes a second, of late
     USec etaUSec = 0;       ///< 0 = unknown
     bool stalled = false;
-    std::string error{};                                ///< a sentence; empty while all is well
+    std::string error{}; ///< a sentence; empty while all is well
+    std::string
+        reason{}; ///< what everybody may read of the error: no names of files, no words of programs; empty: none
     nlohmann::json metadata = nlohmann::json::object(); ///< the seed's PreprocessResult
 };
 
@@ -30,7 +32,8 @@ nlohmann::json toJson(const RunState& state);
 /// Throws `Error` for what is not a state.
 RunState runStateFromJson(const nlohmann::json& json);
 
-/// One line for `systemctl status`: "uploading 1.2 GiB of ~3.1 GiB at 110 MiB/s, attempt 1/3".
+/// One line for `systemctl status`, which everybody may read: "uploading 1.2 GiB of ~3.1 GiB at 110 MiB/s, attempt
+/// 1/3". So nothing of the error is in it.
 std::string statusLine(const RunState& state, std::uint32_t maxAttempts);
 
 /// How a run ended; written durably by whoever settles it, worker or cleanup.

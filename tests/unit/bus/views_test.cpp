@@ -48,6 +48,40 @@ TEST(ChangedRunProperties, NamesOnlyWhatDiffers) {
     EXPECT_EQ(changedProperties(before, after), (Names{"BytesDone", "Rate", "Metadata"}));
 }
 
+RunView failedRestore() {
+    RunView view = example();
+    view.kind = "restore";
+    view.startedByUid = 1000;
+    view.result = "failed";
+    view.error = "tar: /srv/private/letter: PGPASSWORD=hunter2";
+    view.outputPath = "/srv/private";
+    view.metadata = {{"scriptExitCode", 3},
+                     {"snapshotName", "tank@nightly"},
+                     {"filesInFlight", {"letter"}},
+                     {"message", "Read /srv/private/letter."}};
+    return view;
+}
+
+TEST(WhatEverybodyMayReadOfARun, HasNoNamesOfFilesAndNoWordsOfPrograms) {
+    const RunView shown = shownTo(std::nullopt, failedRestore());
+    EXPECT_EQ(shown.error.substr(0, 15), "The run failed;");
+    EXPECT_EQ(shown.outputPath, "");
+    EXPECT_EQ(shown.metadata, (nlohmann::json{{"scriptExitCode", 3}, {"snapshotName", "tank@nightly"}}));
+    EXPECT_EQ(shownTo(1001, failedRestore()).error, shown.error);
+}
+
+TEST(WhatEverybodyMayReadOfARun, IsNotAllThatRootAndTheStarterMay) {
+    for (const std::uint32_t uid : {0U, 1000U}) EXPECT_EQ(shownTo(uid, failedRestore()).error, failedRestore().error);
+}
+
+TEST(WhatEverybodyMayReadOfARun, HasTheReasonThatTheRunGives) {
+    RunView view = failedRestore();
+    view.reason = "QueueTimeout: The run could not start within 5min.";
+    EXPECT_EQ(withoutDetails(view).error, view.reason);
+    view.error.clear();
+    EXPECT_EQ(withoutDetails(view).error, "");
+}
+
 TEST(RunViewOfHistory, ShowsTheEnd) {
     HistoryEntry entry;
     entry.id = "0123456789abcdef0123456789abcdef";

@@ -65,6 +65,8 @@ TEST(RunState, statusLineReadsLikeASentence) {
     state.stalled = true;
     EXPECT_EQ(statusLine(state, 3), "uploading 1.2 GiB of ~3.1 GiB, stalled, attempt 1/3");
     EXPECT_EQ(statusLine({.phase = "preprocessing"}, 3), "preprocessing");
+    EXPECT_EQ(statusLine({.phase = "cleaning", .error = "sh: hunter2: not found"}, 3),
+              "cleaning"); // everybody reads it
 }
 
 TEST(RunState, comesBackAsItWasWritten) {
