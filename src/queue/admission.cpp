@@ -75,9 +75,10 @@ void Admission::leave(const std::string& id) {
     active_.erase(id);
 }
 
-std::optional<std::string> Admission::firstWaiting() const {
-    if (waiting_.empty()) return std::nullopt;
-    return waiting_.front().id;
+std::optional<std::string> Admission::firstWaiting(const std::function<bool(const std::string& id)>& counts) const {
+    const auto first = std::find_if(waiting_.begin(), waiting_.end(), [&](const Entry& e) { return counts(e.id); });
+    if (first == waiting_.end()) return std::nullopt;
+    return first->id;
 }
 
 std::vector<std::pair<std::string, std::string>> Admission::blockedOn() const {

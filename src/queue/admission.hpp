@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <optional>
@@ -38,8 +39,9 @@ class Admission {
 
     [[nodiscard]] std::size_t active() const { return active_.size(); }
     [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
-    /// Who has waited longest; nobody if the queue is empty.
-    [[nodiscard]] std::optional<std::string> firstWaiting() const;
+    /// Who has waited longest of those that count; nobody if none of them waits.
+    [[nodiscard]] std::optional<std::string>
+    firstWaiting(const std::function<bool(const std::string& id)>& counts) const;
 
     /// For every run that waits, in order: what it waits for, in words. Exact places only near the front, so that a
     /// long queue is not told of every step.

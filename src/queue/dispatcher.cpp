@@ -41,6 +41,13 @@ const Run& Dispatcher::enqueue(Plan plan) {
     return run;
 }
 
+bool Dispatcher::waitsForATurn(const std::string& id) const {
+    const auto live = impl_->lives.find(id);
+    return live != impl_->lives.end() && live->second.waiting && impl_->runs.at(id).plan.scheduled;
+}
+
+void Dispatcher::giveWay(const std::string& id) { impl_->giveWay(id); }
+
 awaitable<void> Dispatcher::cancel(std::string id, std::uint32_t byUid) { return impl_->cancel(std::move(id), byUid); }
 
 const std::map<std::string, Run>& Dispatcher::runs() const { return impl_->runs; }
@@ -90,6 +97,7 @@ void Dispatcher::Impl::admit() {
     for (const auto& id : admission.admit()) {
         lives.at(id).waiting = false;
         Run& run = runs.at(id);
+        noteLongWait(run);
         run.blockedOn.clear();
         run.state.state = "starting";
         run.startedAt = run.plan.startedAt = nowUSec();
@@ -109,9 +117,13 @@ void Dispatcher::Impl::tellPlaces(bool tellObservers) {
     }
 }
 
+std::optional<std::string> Dispatcher::Impl::firstImpatient() const {
+    return admission.firstWaiting([this](const std::string& id) { return !runs.at(id).plan.scheduled; });
+}
+
 void Dispatcher::Impl::armQueueTimer() {
     queueTimer.cancel();
-    const auto first = admission.firstWaiting();
+    const auto first = firstImpatient();
     if (!first) return;
     queueTimer.expires_at(lives.at(*first).waitingSince + std::chrono::microseconds(settings.queueTimeout));
     queueTimer.async_wait([weak = weak_from_this()](const auto& error) {
@@ -122,16 +134,31 @@ void Dispatcher::Impl::armQueueTimer() {
 
 void Dispatcher::Impl::endOverdue() {
     const auto limit = std::chrono::microseconds(settings.queueTimeout);
-    while (const auto id = admission.firstWaiting()) {
+    while (const auto id = firstImpatient()) {
         if (lives.at(*id).waitingSince + limit > Clock::now()) break;
-        const Run& run = runs.at(*id);
-        const auto words = fmt::format("QueueTimeout: The run could not start within {}: {}.",
-                                       formatSpan(settings.queueTimeout), run.blockedOn);
-        admission.leave(*id);
-        completeSoon(*id, resultOf(run, "timeout", words));
+        endWaiting(*id, fmt::format("The run could not start within {}", formatSpan(settings.queueTimeout)));
     }
     tellPlaces(true);
     armQueueTimer();
+}
+
+void Dispatcher::Impl::endWaiting(const std::string& id, const std::string& why) {
+    const Run& run = runs.at(id);
+    admission.leave(id);
+    completeSoon(id, resultOf(run, "timeout", fmt::format("QueueTimeout: {}: {}.", why, run.blockedOn)));
+}
+
+void Dispatcher::Impl::giveWay(const std::string& id) {
+    endWaiting(id, "The run could not start before its job's next turn came");
+    tellPlaces(true);
+    armQueueTimer();
+}
+
+void Dispatcher::Impl::noteLongWait(const Run& run) const {
+    const USec waited = nowUSec() - std::min(run.plan.queuedAt, nowUSec());
+    if (waited <= settings.queueTimeout) return;
+    logNotice(fmt::format("Run {} of job \"{}\" starts after it has waited for {} in the queue, {}.", run.plan.id,
+                          run.plan.job.name, formatSpan(waited), run.blockedOn));
 }
 
 void Dispatcher::Impl::apply(const Settings& now) {

@@ -72,6 +72,11 @@ class Dispatcher {
     /// Throws `AlreadyQueued`, `QueueFull`, `std::system_error` (nothing was queued then).
     const Run& enqueue(Plan plan);
 
+    /// Whether it is a run that a timer has started and that still waits in the queue.
+    [[nodiscard]] bool waitsForATurn(const std::string& id) const;
+    /// Ends such a run, since its job's next turn has come.
+    void giveWay(const std::string& id);
+
     /// Accepts the cancel: a waiting run ends at once, a running one when its unit is gone and cleaned.
     /// Throws `NoSuchRun`, `NotCancelable` (has ended, or is being cancelled already).
     awaitable<void> cancel(std::string id, std::uint32_t byUid);

@@ -51,8 +51,13 @@ struct Dispatcher::Impl : std::enable_shared_from_this<Dispatcher::Impl> {
     void admitSoon();
     void admit();
     void tellPlaces(bool tellObservers);
+    /// Of those that wait and may not for ever.
+    [[nodiscard]] std::optional<std::string> firstImpatient() const;
     void armQueueTimer();
     void endOverdue();
+    void endWaiting(const std::string& id, const std::string& why);
+    void noteLongWait(const Run& run) const;
+    void giveWay(const std::string& id);
     void apply(const Settings& now);
     awaitable<void> cancel(std::string id, std::uint32_t byUid);
     /// Gives every active run its share of the bandwidth: at once, or only those whose share is clearly another now.

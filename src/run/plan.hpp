@@ -36,6 +36,7 @@ struct Plan {
     Task task;
     Settings settings;
     std::uint32_t startedByUid = 0;
+    bool scheduled = false; ///< a timer started it, so it waits in the queue for as long as it takes
     USec queuedAt = 0;
     USec startedAt = 0; ///< when the unit was asked for; 0 in the queue folder
     Machine machine;    ///< on which it runs

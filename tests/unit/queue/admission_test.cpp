@@ -33,7 +33,8 @@ TEST(Admission, FirstComeFirstServed) {
     EXPECT_EQ(admission.waiting(), 2U);
     admission.leave("b");
     EXPECT_EQ(admission.admit(), Ids{"c"});
-    EXPECT_EQ(admission.firstWaiting(), "d");
+    EXPECT_EQ(admission.firstWaiting([](const auto&) { return true; }), "d");
+    EXPECT_EQ(admission.firstWaiting([](const auto& id) { return id != "d"; }), std::nullopt);
 }
 
 TEST(Admission, KindsDoNotBlockEachOther) {

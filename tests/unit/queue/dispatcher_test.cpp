@@ -311,6 +311,28 @@ TEST_F(DispatcherTest, WaitsOnlySoLong) {
     EXPECT_FALSE(daemon->recorder.saw("started b"));
 }
 
+TEST_F(DispatcherTest, ARunThatATimerStartedWaitsUntilItsNextTurnComes) {
+    settings.maxConcurrentStreaming = 1;
+    settings.queueTimeout = 40'000;
+    restart();
+    const auto a = running("a");
+    Plan plan = planRun(job("b"), settings, 0);
+    plan.scheduled = true;
+    const auto b = daemon->dispatcher.enqueue(std::move(plan)).plan.id;
+    const auto c = enqueue("c");
+    ASSERT_TRUE(finished(c)); // nobody's turn comes again
+    EXPECT_FALSE(run(b).finished());
+    restart();
+    EXPECT_TRUE(daemon->dispatcher.waitsForATurn(b));
+    EXPECT_FALSE(daemon->dispatcher.waitsForATurn(a));
+    daemon->dispatcher.giveWay(b);
+    ASSERT_TRUE(finished(b));
+    EXPECT_EQ(run(b).result, "timeout");
+    EXPECT_TRUE(run(b).state.error.starts_with("QueueTimeout: The run could not start before its job's next turn came"))
+        << run(b).state.error;
+    EXPECT_EQ(run(b).state.reason, run(b).state.error);
+}
+
 TEST_F(DispatcherTest, CancelsARunThatWaits) {
     settings.maxConcurrentStreaming = 0;
     restart();
