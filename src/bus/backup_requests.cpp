@@ -100,6 +100,27 @@ void requireTarget(const nlohmann::json& backup, const RestoreTask& task) {
     }
 }
 
+/// Lists with a line for each, which no name has.
+Details detailsOf(const RestoreTask& task, const std::string& backup) {
+    Details details{{"backup", backup},
+                    {"target", busText(task.target)},
+                    {"force", task.force ? "true" : "false"},
+                    {"intoVolumes", task.intoVolumes ? "true" : "false"}};
+    details.emplace("paths", busText(fmt::format("{}", fmt::join(task.paths, "\n"))));
+    details.emplace("volumes", busText(fmt::format("{}", fmt::join(task.volumes, "\n"))));
+    details.emplace("engineSocket", busText(task.engineSocket));
+    return details;
+}
+
+std::string promptOf(const RestoreTask& task, const std::string& backup, const std::string& from) {
+    const char* part = task.paths.empty() ? "" : "a part of ";
+    auto prompt = fmt::format("Authentication is required to restore {}the backup {} from {} to {}", part, backup, from,
+                              quotedForPrompt(task.target));
+    if (!task.engineSocket.empty()) prompt += fmt::format(" of the engine at {}", quotedForPrompt(task.engineSocket));
+    if (task.force) prompt += ", replacing what is there";
+    return prompt;
+}
+
 /// How people name a backup.
 std::string nameOf(const nlohmann::json& backup) { return backup.value("Run", backup.value("Manifest", "")); }
 
@@ -111,18 +132,21 @@ BackupRequests::Place BackupRequests::parsePlace(std::string remote, std::string
     return {std::move(remote), std::move(path)};
 }
 
-awaitable<std::uint32_t> BackupRequests::authorize(Caller caller, Place place, std::string message, Details more) {
+std::string BackupRequests::Place::quoted() const { return quotedForPrompt(text()); }
+
+awaitable<std::uint32_t> BackupRequests::authorize(Caller caller, const char* action, Place place, std::string message,
+                                                   Details more) {
     // The action's own message names a job, which may be known only to the remote.
     more.emplace("polkit.message", busText(message));
     more.emplace("destination", busText(place.text()));
-    co_return co_await services_.polkit.authorize(std::move(caller), action::restore, std::move(more));
+    co_return co_await services_.polkit.authorize(std::move(caller), action, std::move(more));
 }
 
 awaitable<nlohmann::json> BackupRequests::ask(Caller caller, Place place, const char* question,
                                               nlohmann::json request) {
     const auto ticket = services_.probes.take(services_.polkit.uidOf(caller));
     request["ask"] = question;
-    request["rcloneConfig"] = services_.settings.rcloneConfig.string();
+    request["rcloneConfig"] = services_.demandSettings().rcloneConfig.string();
     request["remote"] = place.remote;
     request["path"] = place.path;
     auto answer = co_await services_.prober.ask(std::move(request));
@@ -146,7 +170,8 @@ Reply<std::vector<VariantMap>> BackupRequests::list(Caller caller, std::string r
         throw InvalidArgs("Option \"withJob\" needs \"run\": jobs are read one by one.");
     }
     const Place place = parsePlace(std::move(remote), std::move(path));
-    co_await authorize(caller, place, "Authentication is required to list the backups in " + place.text(), {});
+    co_await authorize(caller, action::listBackups, place,
+                       "Authentication is required to list the backups in " + place.quoted(), {});
     const nlohmann::json answer = co_await ask(caller, place, "backups", std::move(request));
     const auto& found = answer.at("backups");
     std::vector<VariantMap> rows;
@@ -158,7 +183,8 @@ Reply<std::vector<std::string>> BackupRequests::listFolders(Caller caller, std::
                                                             VariantMap options) {
     refuseOptions(options);
     const Place place = parsePlace(std::move(remote), std::move(path));
-    co_await authorize(caller, place, "Authentication is required to look for backups in " + place.text(), {});
+    co_await authorize(caller, action::listBackups, place,
+                       "Authentication is required to look for backups in " + place.quoted(), {});
     const nlohmann::json answer = co_await ask(caller, place, "backupFolders", nlohmann::json::object());
     auto folders = answer.at("folders").get<std::vector<std::string>>();
     if (folders.size() > maxPage) {
@@ -198,12 +224,8 @@ Reply<std::string, sdbus::ObjectPath> BackupRequests::restore(Caller caller, std
     const Place place = parsePlace(std::move(remote), std::move(path));
     requireIdPart(backup);
     requireInside(task.paths);
-    Details details{{"backup", backup}, {"target", busText(task.target)}};
-    const std::uint32_t uid =
-        co_await authorize(caller, place,
-                           fmt::format("Authentication is required to restore the backup {} from {} to {}", backup,
-                                       place.text(), task.target),
-                           std::move(details));
+    const std::uint32_t uid = co_await authorize(caller, action::restore, place, promptOf(task, backup, place.quoted()),
+                                                 detailsOf(task, backup));
     const nlohmann::json found = co_await findBackup(caller, place, backup);
     requireTarget(found, task);
     task.backup = found.at("Run").get<std::string>();
@@ -219,9 +241,10 @@ Reply<std::string, sdbus::ObjectPath> BackupRequests::verify(Caller caller, std:
     const Place place = parsePlace(std::move(remote), std::move(path));
     if (backup.empty() == job.empty()) throw InvalidArgs("Name either a backup or, with the option \"job\", a job.");
     if (!backup.empty()) requireIdPart(backup);
-    Details details{{"backup", backup}, {"job", busText(job)}};
-    const std::uint32_t uid = co_await authorize(
-        caller, place, "Authentication is required to verify backups in " + place.text(), std::move(details));
+    Details details{{"backup", backup}, {"job", busText(job)}, {"deep", task.deep ? "true" : "false"}};
+    const std::uint32_t uid =
+        co_await authorize(caller, action::verify, place,
+                           "Authentication is required to verify backups in " + place.quoted(), std::move(details));
     nlohmann::json found{{"Job", job}};
     if (!backup.empty()) found = co_await findBackup(caller, place, backup);
     task.backup = found.value("Run", "");
@@ -235,7 +258,8 @@ std::tuple<std::string, sdbus::ObjectPath> BackupRequests::enqueue(Task task, co
     job.remoteName = place.remote;
     job.destinationPath = place.path;
     if (backup.contains("Source")) job.source = emptySourceConfig(backup.at("Source").get<std::string>());
-    const Run& run = services_.dispatcher.enqueue(planTask(std::move(task), std::move(job), services_.settings, uid));
+    const Run& run =
+        services_.dispatcher.enqueue(planTask(std::move(task), std::move(job), services_.demandSettings(), uid));
     return {run.plan.id, runPath(run.plan.id)};
 }
 

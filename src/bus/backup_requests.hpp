@@ -10,8 +10,7 @@
 
 namespace holdfast {
 
-/// What callers may ask of the backups that lie at a remote, of jobs that are stored here or not. All of it takes the
-/// action `restore`: who may not restore has no use for it.
+/// What callers may ask of the backups that lie at a remote, of jobs that are stored here or not.
 class BackupRequests {
   public:
     explicit BackupRequests(Services& services) : services_(services) {}
@@ -30,9 +29,12 @@ class BackupRequests {
         std::string remote;
         std::string path;
         [[nodiscard]] std::string text() const { return remote + ":" + path; }
+        /// Short, and in quotes: it is the caller's own words, which shall not be taken for ours.
+        [[nodiscard]] std::string quoted() const;
     };
     static Place parsePlace(std::string remote, std::string path);
-    awaitable<std::uint32_t> authorize(Caller caller, Place place, std::string message, Details more);
+    awaitable<std::uint32_t> authorize(Caller caller, const char* action, Place place, std::string message,
+                                       Details more);
     awaitable<nlohmann::json> ask(Caller caller, Place place, const char* question, nlohmann::json request);
     awaitable<nlohmann::json> findBackup(Caller caller, Place place, std::string backup);
     std::tuple<std::string, sdbus::ObjectPath> enqueue(Task task, const nlohmann::json& backup, const Place& place,

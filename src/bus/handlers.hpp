@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bus/backup_requests.hpp"
+#include "bus/job_checks.hpp"
 #include "bus/job_requests.hpp"
 #include "bus/remote_requests.hpp"
 #include "bus/retention_requests.hpp"
@@ -22,6 +23,7 @@ struct Handlers {
     RemoteRequests& remotes;
     BackupRequests& backups;
     RetentionRequests& retention;
+    const JobChecks& checks;
 };
 
 } // namespace holdfast

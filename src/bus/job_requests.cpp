@@ -25,6 +25,13 @@ Details detailsOf(const Job& job) {
             {"destination", busText(job.destination())}};
 }
 
+const Settings& Services::demandSettings() const {
+    if (settingsKnown) return settings;
+    throw Error(fmt::format("The settings cannot be used, so nothing is started: {} Mend the file, then \"holdfastctl "
+                            "reload\".",
+                            settingsFault));
+}
+
 void requireUnchanged(const JobStore& jobs, const Job& authorized) {
     if (jobs.get(authorized.name).text == authorized.text) return;
     throw Error(fmt::format("Job \"{}\" was changed while this was being authorized; try again.", authorized.name));
@@ -34,8 +41,8 @@ void logBrokenJobs(const JobStore& jobs) {
     for (const auto& broken : jobs.broken()) logWarning(fmt::format("Job file {}: {}", broken.file, broken.why));
 }
 
-JobRequests::JobRequests(Services& services, std::function<void()> changed)
-    : services_(services), changed_(std::move(changed)) {}
+JobRequests::JobRequests(Services& services, JobChecks& checks, std::function<void()> changed)
+    : services_(services), checks_(checks), changed_(std::move(changed)) {}
 
 /// `script`: whether the job runs a script, or did so far.
 awaitable<std::uint32_t> JobRequests::authorizeManaging(Caller caller, Job job, bool script) {
@@ -59,7 +66,7 @@ awaitable<std::vector<Problem>> JobRequests::liveProblems(Caller caller, Job job
     nlohmann::json question = nlohmann::json::object();
     question["ask"] = "job";
     question["job"] = job.document();
-    question["rcloneConfig"] = services_.settings.rcloneConfig.string();
+    question["rcloneConfig"] = services_.demandSettings().rcloneConfig.string();
     const nlohmann::json answer = co_await services_.prober.ask(std::move(question));
 
     std::vector<Problem> problems;
@@ -159,10 +166,13 @@ Reply<> JobRequests::reload(Caller caller, VariantMap options) {
     Details details;
     details.emplace("polkit.message", "Authentication is required to read the backup jobs and settings again");
     co_await services_.polkit.authorize(caller, action::manageJobs, std::move(details));
-    const Outbox::Hold hold(services_.outbox);
-    reloadNow();
-    co_await services_.schedules.settled(timersLimit);
-    co_await services_.drills.settled(timersLimit);
+    {
+        const Outbox::Hold hold(services_.outbox);
+        reloadNow();
+        co_await services_.schedules.settled(timersLimit);
+        co_await services_.drills.settled(timersLimit);
+    }
+    co_await checks_.look(); // which takes its time; nobody's signals wait for that
     co_return std::tuple{};
 }
 
@@ -172,9 +182,21 @@ void JobRequests::reloadNow() {
     services_.drills.lookAgain();
     logBrokenJobs(services_.jobs);
     changed_();
-    services_.settings = loadSettings(services_.paths.settings());
-    services_.dispatcher.applySettings(services_.settings);
+    reloadSettings();
     changed_();
+}
+
+void JobRequests::reloadSettings() {
+    try {
+        services_.settings = loadSettings(services_.paths.settings());
+    } catch (const std::exception& e) {
+        services_.settingsFault = e.what();
+        changed_();
+        throw;
+    }
+    services_.settingsFault.clear();
+    services_.settingsKnown = true;
+    services_.dispatcher.applySettings(services_.settings);
 }
 
 } // namespace holdfast

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bus/call.hpp"
+#include "bus/job_checks.hpp"
 #include "bus/services.hpp"
 #include "bus/variant.hpp"
 
@@ -17,7 +18,7 @@ class JobRequests {
     using JobRow = sdbus::Struct<std::string, sdbus::ObjectPath>;
 
     /// `changed` is called after the store or the settings have changed.
-    JobRequests(Services& services, std::function<void()> changed);
+    JobRequests(Services& services, JobChecks& checks, std::function<void()> changed);
 
     Reply<sdbus::ObjectPath> create(Caller caller, std::string config, VariantMap options);
     Reply<std::vector<ProblemRow>> validate(Caller caller, std::string config, VariantMap options);
@@ -36,9 +37,11 @@ class JobRequests {
     awaitable<std::uint32_t> authorizeManaging(Caller caller, Job job, bool script);
     awaitable<std::vector<Problem>> liveProblems(Caller caller, Job job);
     awaitable<void> takeEffect();
+    void reloadSettings();
     awaitable<void> requireLive(Caller caller, Job job);
 
     Services& services_;
+    JobChecks& checks_;
     std::function<void()> changed_;
 };
 

@@ -15,7 +15,7 @@ ManagerObject::~ManagerObject() { unregisterAdaptor(); }
 ManagerObject::Properties ManagerObject::current() const {
     const Services& services = handlers_.services;
     return {services.settings, services.dispatcher.activeRuns(), services.dispatcher.queuedRuns(),
-            services.jobs.broken()};
+            whatIsBroken(services, handlers_.checks)};
 }
 
 void ManagerObject::emitChanges() {
@@ -166,7 +166,7 @@ std::vector<ManagerObject::Row> ManagerObject::BrokenJobs() {
     // What is wrong with a file quotes it, and a signal is for everybody.
     const bool all = handlers_.services.callers.current() == std::uint32_t{0};
     std::vector<Row> rows;
-    for (const auto& broken : handlers_.services.jobs.broken())
+    for (const auto& broken : whatIsBroken(handlers_.services, handlers_.checks))
         rows.emplace_back(busText(broken.file), all ? busText(broken.why) : "What is wrong with it is told to root.");
     return rows;
 }

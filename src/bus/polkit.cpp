@@ -1,8 +1,10 @@
 #include "bus/polkit.hpp"
 
 #include "bus/variant.hpp"
+#include "job/document.hpp"
 #include "util/bus_call.hpp"
 #include "util/log.hpp"
+#include "util/text.hpp"
 
 #include <chrono>
 
@@ -43,6 +45,8 @@ bool timedOut(const sdbus::Error& error) {
 }
 
 } // namespace
+
+std::string quotedForPrompt(const std::string& text) { return busText(harmless(shown(text))); }
 
 struct Polkit::Answer {
     std::uint32_t uid = 0;

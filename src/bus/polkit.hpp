@@ -22,10 +22,19 @@ constexpr auto cancelRun = "org.holdfast1.cancel-run";
 constexpr auto cancelOtherRun = "org.holdfast1.cancel-other-run";
 constexpr auto manageRemotes = "org.holdfast1.manage-remotes";
 constexpr auto restore = "org.holdfast1.restore";
+constexpr auto listBackups = "org.holdfast1.list-backups"; // the policy grants these two to whom restore is granted
+constexpr auto verify = "org.holdfast1.verify";
 } // namespace action
 
-/// What polkit's rules may decide on, and its prompt may show: "job", "source", "sourceType", "destination".
+/// What polkit's rules may decide on, and its prompt may show: of a job "job", "source", "sourceType", "destination";
+/// of a run "run"; of backups "destination", "backup", "job", "deep"; of a restore also "target", "force", "paths",
+/// "volumes", "intoVolumes", "engineSocket". "polkit.message" is what the prompt says in place of the action's own
+/// words.
 using Details = std::map<std::string, std::string>;
+
+/// A caller's own words in a prompt: short, in quotes, and nothing that reorders what is shown, so that they are not
+/// taken for ours.
+std::string quotedForPrompt(const std::string& text);
 
 /// Asks polkit (org.freedesktop.PolicyKit1.Authority) who may do what. Root may do everything, and needs no polkit.
 class Polkit {

@@ -76,7 +76,7 @@ VariantMap remoteReport(const nlohmann::json& answer) {
 }
 
 awaitable<std::vector<RemoteRequests::RemoteRow>> RemoteRequests::remotes() {
-    const nlohmann::json answer = co_await services_.prober.ask(question("remotes", services_.settings));
+    const nlohmann::json answer = co_await services_.prober.ask(question("remotes", services_.demandSettings()));
     std::vector<RemoteRow> rows;
     for (const auto& row : answer.at("remotes")) {
         rows.emplace_back(busText(row.at(0).get<std::string>()), busText(row.at(1).get<std::string>()));
@@ -108,9 +108,9 @@ Reply<VariantMap> RemoteRequests::check(Caller caller, std::string name, Variant
         std::any_of(known.begin(), known.end(), [&](const auto& row) { return std::get<0>(row) == name; });
     if (!configured) {
         throw NoSuchRemote(
-            fmt::format("There is no remote \"{}\" in {}.", name, services_.settings.rcloneConfig.string()));
+            fmt::format("There is no remote \"{}\" in {}.", name, services_.demandSettings().rcloneConfig.string()));
     }
-    nlohmann::json request = question("remote", services_.settings);
+    nlohmann::json request = question("remote", services_.demandSettings());
     request["remote"] = name;
     request["path"] = path;
     request["write"] = true;

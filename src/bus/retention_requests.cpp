@@ -35,7 +35,7 @@ awaitable<RetentionRequests::Authorized> RetentionRequests::authorizePruning(Cal
 
 awaitable<nlohmann::json> RetentionRequests::ask(Caller caller, nlohmann::json request) {
     const auto ticket = services_.probes.take(services_.polkit.uidOf(caller));
-    request["rcloneConfig"] = services_.settings.rcloneConfig.string();
+    request["rcloneConfig"] = services_.demandSettings().rcloneConfig.string();
     auto answer = co_await services_.prober.ask(std::move(request));
     if (answer.value("noSuchRemote", false)) throw NoSuchRemote(answer.value("error", ""));
     co_return answer;
@@ -60,7 +60,7 @@ Reply<std::vector<VariantMap>> RetentionRequests::previewPrune(Caller caller, st
 Reply<std::string, sdbus::ObjectPath> RetentionRequests::prune(Caller caller, std::string job, VariantMap options) {
     refuseOptions(options);
     const Authorized asked = co_await authorizePruning(std::move(caller), std::move(job));
-    Plan plan = planTask(PruneTask{demandKeep(asked.job)}, asked.job, services_.settings, asked.uid);
+    Plan plan = planTask(PruneTask{demandKeep(asked.job)}, asked.job, services_.demandSettings(), asked.uid);
     plan.provenRuns = services_.history.provenRuns(asked.job.name);
     const Run& run = services_.dispatcher.enqueue(std::move(plan));
     co_return std::tuple{run.plan.id, runPath(run.plan.id)};
@@ -79,7 +79,8 @@ RetentionRequests::Search RetentionRequests::parseSearch(std::string remote, std
 awaitable<std::uint32_t> RetentionRequests::authorizeSearch(Caller caller, Search search) {
     const auto place = search.remote + ":" + search.path;
     Details details;
-    details.emplace("polkit.message", busText("Authentication is required to look for remains of runs in " + place));
+    details.emplace("polkit.message",
+                    "Authentication is required to look for remains of runs in " + quotedForPrompt(place));
     details.emplace("destination", busText(place));
     co_return co_await services_.polkit.authorize(std::move(caller), action::manageJobs, std::move(details));
 }
@@ -156,7 +157,8 @@ Reply<std::string, sdbus::ObjectPath> RetentionRequests::removeOrphans(Caller ca
     Job job; // of none in particular
     job.remoteName = search.remote;
     job.destinationPath = search.path;
-    const Run& run = services_.dispatcher.enqueue(planTask(std::move(task), std::move(job), services_.settings, uid));
+    const Run& run =
+        services_.dispatcher.enqueue(planTask(std::move(task), std::move(job), services_.demandSettings(), uid));
     co_return std::tuple{run.plan.id, runPath(run.plan.id)};
 }
 

@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint32_t defaultPage = 100;
 constexpr std::uint32_t maxPage = 1000;
 constexpr std::size_t maxFilterText = 256;
+constexpr std::uint32_t timersUid = 0; // who asks for them: root
 
 /// Who starts a job by hand means it; that it is disabled is about its schedules.
 void requireEnabled(const Job& job) {
@@ -45,14 +46,17 @@ std::vector<std::string> liveRunsOf(const Dispatcher& dispatcher, const std::str
 }
 
 /// A schedule that comes round while its job is not through with the last time starts nothing, rather than queue one
-/// run after another.
-void requireIdle(const Dispatcher& dispatcher, const std::string& job) {
+/// run after another. A timer's run of the last time that has not even begun makes way for the timer's next one.
+void requireIdle(Dispatcher& dispatcher, const std::string& job, std::uint32_t uid) {
     const auto ids = liveRunsOf(dispatcher, job);
-    if (ids.empty()) return;
-    const auto words =
-        fmt::format("The scheduled start of job \"{}\" is skipped: its run {} is not over yet.", job, ids.front());
-    logNotice(words);
-    throw AlreadyQueued(words);
+    for (const auto& id : ids) {
+        if (uid == timersUid && dispatcher.waitsForATurn(id)) continue;
+        const auto words =
+            fmt::format("The scheduled start of job \"{}\" is skipped: its run {} is not over yet.", job, id);
+        logNotice(words);
+        throw AlreadyQueued(words);
+    }
+    for (const auto& id : ids) dispatcher.giveWay(id);
 }
 
 /// By a timer, so it tries again later. A mirror is in no state to be proven while a backup changes it.
@@ -121,8 +125,9 @@ Reply<std::string, sdbus::ObjectPath> RunRequests::start(Caller caller, std::str
     if (scheduled) requireEnabled(asked);
     const std::uint32_t uid = co_await services_.polkit.authorize(caller, action::runJob, detailsOf(asked));
     requireUnchanged(services_.jobs, asked);
-    if (scheduled) requireIdle(services_.dispatcher, job);
-    Plan plan = planRun(asked, services_.settings, uid);
+    if (scheduled) requireIdle(services_.dispatcher, job, uid);
+    Plan plan = planRun(asked, services_.demandSettings(), uid);
+    plan.scheduled = scheduled && uid == timersUid;
     if (asked.keep) plan.provenRuns = services_.history.provenRuns(job);
     plan.earlier = earlierBackup(services_.history, asked);
     const Run& run = services_.dispatcher.enqueue(std::move(plan));
@@ -142,7 +147,9 @@ Reply<std::string, sdbus::ObjectPath> RunRequests::drill(Caller caller, std::str
     const std::uint32_t uid = co_await services_.polkit.authorize(caller, action::runJob, std::move(details));
     requireUnchanged(services_.jobs, asked);
     if (scheduled) requireDrillable(services_.dispatcher, asked);
-    const Run& run = services_.dispatcher.enqueue(planTask(drillTaskOf(asked, deep), asked, services_.settings, uid));
+    Plan plan = planTask(drillTaskOf(asked, deep), asked, services_.demandSettings(), uid);
+    plan.scheduled = scheduled && uid == timersUid;
+    const Run& run = services_.dispatcher.enqueue(std::move(plan));
     co_return std::tuple{run.plan.id, runPath(run.plan.id)};
 }
 
@@ -218,7 +225,8 @@ Reply<VariantMap> RunRequests::find(Caller caller, std::string id, VariantMap op
     co_return std::tuple{toProperties(get(id))}; // time has passed
 }
 
-Reply<std::vector<VariantMap>> RunRequests::list(Caller caller, std::uint32_t limit, std::uint32_t offset, VariantMap filterMap) {
+Reply<std::vector<VariantMap>> RunRequests::list(Caller caller, std::uint32_t limit, std::uint32_t offset,
+                                                 VariantMap filterMap) {
     const HistoryFilter filter = parseFilter(std::move(filterMap));
     const std::uint32_t page = limit == 0 ? defaultPage : std::min(limit, maxPage);
 

@@ -29,6 +29,13 @@ struct Services {
     Outbox& outbox;
     /// Probes start units, so users get a few at a time.
     CallerLimit probes{2, Prober::maxOpen, 2, "checks of jobs and remotes"};
+    /// Why holdfast.json is not in force; empty: it is.
+    std::string settingsFault{};
+    /// False if it was broken when the service started: then there are none to go by.
+    bool settingsKnown = true;
+
+    /// For all that is started by them. Throws `Error` if they are not known: a remote may be named in another file.
+    [[nodiscard]] const Settings& demandSettings() const;
 };
 
 /// What polkit and its rules are told of a job.

@@ -30,10 +30,12 @@ JobFuture futureOf(const Services& services, const std::string& job) {
 } // namespace
 
 Tree::Tree(asio::io_context& io, sdbus::IConnection& connection, Services& services)
-    : services_(services), jobRequests_(services, [this] { syncJobs(); }), runRequests_(services),
-      remoteRequests_(services), backupRequests_(services),
+    : services_(services), checks_(io, services, [this] { emitManagerChanges(); }),
+      jobRequests_(services, checks_, [this] { syncJobs(); }), runRequests_(services), remoteRequests_(services),
+      backupRequests_(services),
       retentionRequests_(services), handlers_{io,           connection,      services,        jobRequests_,
-                                              runRequests_, remoteRequests_, backupRequests_, retentionRequests_},
+                                              runRequests_, remoteRequests_, backupRequests_, retentionRequests_,
+                                              checks_},
       manager_(handlers_), jobs_(handlers_, [this](const std::string& job) { return pastOf(services_, job); }) {
     syncJobs();
     for (const auto& [id, run] : services_.dispatcher.runs()) showRun(run);
@@ -66,7 +68,15 @@ void Tree::syncJob(const Job& job) {
         jobs_.add(viewOf(job, future));
 }
 
-void Tree::showNextRun(const std::string& job) { jobs_.show(job, futureOf(services_, job)); }
+void Tree::showNextRun(const std::string& job) {
+    jobs_.show(job, futureOf(services_, job));
+    emitManagerChanges();
+}
+
+void Tree::reload() {
+    jobRequests_.reloadNow();
+    checkJobs();
+}
 
 void Tree::runAdded(const Run& run) { showRun(run); }
 
@@ -81,6 +91,7 @@ void Tree::runChanged(const Run& run) { showRun(run); }
 void Tree::runFinished(const Run& run) {
     const RunView& view = showRun(run).view();
     jobs_.readPastAgain(view.job);
+    if (run.plan.backsUp() && view.result == "done") checks_.worked(view.job);
     services_.outbox.put([this, id = view.id, job = view.job, result = view.result] {
         manager_.emitRunFinished(id, runPath(id), job, result);
     });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bus/handlers.hpp"
+#include "bus/job_checks.hpp"
 #include "bus/job_objects.hpp"
 #include "bus/manager_object.hpp"
 #include "bus/run_object.hpp"
@@ -19,9 +20,11 @@ class Tree final : public RunObserver {
 
     /// To be called when the bus name is about to be taken: from now on, changes of jobs are signalled.
     void announce() { jobs_.announce(); }
+    /// Looks in the background whether the jobs can do what they say.
+    void checkJobs() { checks_.lookSoon(); }
 
     /// Reads settings and jobs again (SIGHUP). Throws `Error` if the settings are broken.
-    void reload() { jobRequests_.reloadNow(); }
+    void reload();
 
     void runAdded(const Run& run) override;
     void runStarted(const Run& run) override;
@@ -37,6 +40,7 @@ class Tree final : public RunObserver {
     void emitManagerChanges();
 
     Services& services_;
+    JobChecks checks_;
     JobRequests jobRequests_;
     RunRequests runRequests_;
     RemoteRequests remoteRequests_;

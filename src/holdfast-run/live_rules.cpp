@@ -10,6 +10,7 @@
 #include "util/log.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <vector>
 
@@ -128,39 +129,119 @@ awaitable<void> checkEngine(const Job& job, Problems& problems) {
         {docker.engineSocket ? "/preprocessConfig/docker/engineSocket" : "/preprocessConfig/docker", "no-engine", why});
 }
 
-awaitable<void> checkSchedule(std::string schedule, std::string pointer, Problems& problems) {
+/// What systemd says of expressions; asked once for each.
+class Calendar {
+  public:
+    struct Answer {
+        bool understood = true;
+        std::string refusal; ///< in systemd's words
+        bool comes = true;   ///< ever again
+    };
+    awaitable<Answer> ask(std::string expression) {
+        if (const auto known = answers_.find(expression); known != answers_.end()) co_return known->second;
+        const auto said = co_await runChild(command("systemd-analyze", "calendar", "--", expression), 30s);
+        Answer answer;
+        answer.understood = said.status.ok();
+        answer.refusal = firstLine(said.errorTail);
+        answer.comes = !answer.understood || said.out.find("Next elapse: never") == std::string::npos;
+        co_return answers_.emplace(std::move(expression), std::move(answer)).first->second;
+    }
+
+  private:
+    std::map<std::string, Answer> answers_;
+};
+
+awaitable<void> checkSchedule(Calendar& calendar, std::string schedule, std::string pointer, Problems& problems) {
     if (schedule.empty()) co_return;
-    for (const auto& expression : toOnCalendar(schedule)) {
-        const auto answer = co_await runChild(command("systemd-analyze", "calendar", "--", expression), 30s);
-        if (answer.status.ok()) continue;
+    bool comes = false;
+    std::vector<std::string> expressions;
+    std::string why;
+    try {
+        expressions = toOnCalendar(schedule);
+    } catch (const Error& e) {
+        why = e.what();
+    }
+    if (!why.empty()) problems.push_back({pointer, "schedule", why + "."});
+    for (const auto& expression : expressions) {
+        const auto answer = co_await calendar.ask(expression);
+        comes = comes || answer.comes;
+        if (answer.understood) continue;
         problems.push_back(
             {pointer, "schedule",
              fmt::format("systemd does not understand the schedule \"{}\" ({}); see systemd.time(7), for "
                          "example \"*-*-* 03:00:00\" or \"Mon..Fri 22:30\".",
-                         expression, firstLine(answer.errorTail))});
+                         expression, answer.refusal)});
     }
+    if (comes || expressions.empty()) co_return;
+    problems.push_back(
+        {pointer, "schedule",
+         fmt::format("The schedule \"{}\" never comes: there is no such day, or it is in the past.", schedule)});
+}
+
+/// A probe's sandbox may hide people's folders, and what is not seen need not be missing.
+bool isHidden(const std::filesystem::path& path) {
+    for (const char* home : {"/home", "/root", "/run/user"}) {
+        std::error_code none;
+        if (path.string().starts_with(home) && (std::filesystem::is_empty(home, none) || none)) return true;
+    }
+    return false;
+}
+
+void checkPath(const std::filesystem::path& path, const char* pointer, Problems& problems) {
+    std::error_code none;
+    if (std::filesystem::exists(path, none) || isHidden(path)) return;
+    problems.push_back({pointer, "no-such-source",
+                        fmt::format("There is no {} to back up; is its file system mounted?", path.string())});
+}
+
+/// A job that is being written may come before what it backs up.
+void checkStored(const Job& job, Problems& problems) {
+    if (job.sourceType() == SourceType::None) checkPath(job.sourcePath, "/sourcePath", problems);
+    if (const auto* flash = std::get_if<FlashConfig>(&job.source)) {
+        checkPath(std::filesystem::path(flash->gitPath).parent_path(), "/preprocessConfig/flash/gitPath", problems);
+    }
+}
+
+awaitable<Problems> problemsOf(const Job& job, const Remotes& remotes, Calendar& calendar) {
+    Problems problems;
+    checkRemote(remotes, job, problems);
+    co_await checkSchedule(calendar, job.schedule, "/schedule", problems);
+    if (job.drill) co_await checkSchedule(calendar, job.drill->schedule, "/drill/schedule", problems);
+    if (const auto* zfs = std::get_if<ZfsConfig>(&job.source)) co_await checkDataset(*zfs, problems);
+    if (const auto* script = std::get_if<ScriptConfig>(&job.source)) {
+        for (auto& problem : scriptProblems(*script)) problems.push_back(std::move(problem));
+    }
+    if (job.sourceType() == SourceType::Docker) co_await checkEngine(job, problems);
+    co_return problems;
 }
 
 } // namespace
 
 awaitable<nlohmann::json> checkLiveRules(const Rclone& rclone, nlohmann::json document) {
     const auto job = parseJob(document);
-    Problems problems;
     const Remotes remotes = co_await rclone.remotes();
-    checkRemote(remotes, job, problems);
+    Calendar calendar;
+    auto problems = co_await problemsOf(job, remotes, calendar);
     if (mayBeElsewhere(remotes, job)) co_await checkPlace(rclone, job, problems);
-    co_await checkSchedule(job.schedule, "/schedule", problems);
-    if (job.drill) co_await checkSchedule(job.drill->schedule, "/drill/schedule", problems);
-    if (const auto* zfs = std::get_if<ZfsConfig>(&job.source)) co_await checkDataset(*zfs, problems);
-    if (const auto* script = std::get_if<ScriptConfig>(&job.source)) {
-        for (auto& problem : scriptProblems(*script)) problems.push_back(std::move(problem));
-    }
-    if (job.sourceType() == SourceType::Docker) co_await checkEngine(job, problems);
-
     auto list = nlohmann::json::array();
     for (const auto& p : problems) list.push_back({{"pointer", p.pointer}, {"code", p.code}, {"message", p.message}});
     nlohmann::json answer;
     answer["problems"] = std::move(list);
+    co_return answer;
+}
+
+awaitable<nlohmann::json> checkStoredJobs(const Rclone& rclone, nlohmann::json documents) {
+    const Remotes remotes = co_await rclone.remotes();
+    Calendar calendar;
+    auto faults = nlohmann::json::object();
+    for (const auto& document : documents) {
+        const auto job = parseJob(document);
+        auto problems = co_await problemsOf(job, remotes, calendar);
+        checkStored(job, problems);
+        for (const auto& problem : problems) faults[job.name].push_back(problem.message);
+    }
+    nlohmann::json answer;
+    answer["faults"] = std::move(faults);
     co_return answer;
 }
 

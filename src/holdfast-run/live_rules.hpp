@@ -12,4 +12,8 @@ namespace holdfast {
 /// [{pointer, code, message}…]}.
 awaitable<nlohmann::json> checkLiveRules(const Rclone& rclone, nlohmann::json document);
 
+/// The same of many jobs that are stored already, and whether what they back up is there. Returns {"faults": {name:
+/// [sentence…]}}, of those alone that cannot do what they say.
+awaitable<nlohmann::json> checkStoredJobs(const Rclone& rclone, nlohmann::json documents);
+
 } // namespace holdfast

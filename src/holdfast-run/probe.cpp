@@ -25,7 +25,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t maxRequest = 256 * 1024;
+constexpr std::size_t maxRequest = 64 * 1024 * 1024; // some hundred jobs, each of 64 KiB at most
 constexpr auto longestAsk = 50s;     // the unit has a minute
 constexpr auto longestOfCheck = 15s; // somebody sits and waits
 
@@ -144,6 +144,7 @@ awaitable<nlohmann::json> answerTo(nlohmann::json request, std::filesystem::path
     const auto rclone = Rclone(request.at("rcloneConfig").get<std::string>()).hurried(longestAsk);
     const auto ask = request.at("ask").get<std::string>();
     if (ask == "job") co_return co_await checkLiveRules(rclone, request.at("job"));
+    if (ask == "jobs") co_return co_await checkStoredJobs(rclone, request.at("jobs"));
     if (ask == "remotes") co_return co_await remotes(rclone);
     if (ask == "remote") co_return co_await remote(rclone.hurried(longestOfCheck), request);
     if (ask == "backups") co_return co_await backups(rclone, request, folder / "manifests");

@@ -24,6 +24,7 @@ std::vector<std::string> alertsOf(const nlohmann::json& job, bool live, USec now
         if (job.value("mirrorOpen", false)) alerts.emplace_back("mirror not whole");
         if (scheduled && job.value("lastSuccessAt", USec{0}) == 0) alerts.emplace_back("no backup yet");
         if (scheduled && isOverdue(job, now)) alerts.emplace_back("overdue");
+        if (scheduled && job.value("nextRunAt", USec{0}) == 0) alerts.emplace_back("does not start by itself");
     }
     for (const auto& word : job.value("attention", std::vector<std::string>{})) alerts.push_back(word);
     // A later verification may have proven what the drill could not.

@@ -81,12 +81,11 @@ void showStatusOfJobs(Output& out, const std::vector<json>& jobs, const std::map
     out.table({"JOB", "LAST RUN", "RESULT", "LAST PROVEN", "NEXT RUN", "ATTENTION"}, rows, 2, 5);
 }
 
-/// The files that are no jobs, and what status and reload exit with because of them.
+/// The files that are not in force as they are, and what status and reload exit with because of them.
 int showBroken(Context& context, const json& broken) {
     for (const auto& file : broken) {
         if (context.out.json()) break;
-        context.out.hint(
-            fmt::format("{} was not loaded: {}", file.at(0).get<std::string>(), file.at(1).get<std::string>()));
+        context.out.hint(fmt::format("{}: {}", file.at(0).get<std::string>(), file.at(1).get<std::string>()));
     }
     return broken.empty() ? exitWith::done : exitWith::failed;
 }

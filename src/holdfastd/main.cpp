@@ -50,9 +50,21 @@ awaitable<void> obeySignals(asio::io_context& io, Tree& tree) {
 /// order.
 [[noreturn]] void leave(int status) { std::_Exit(status); }
 
+/// With broken settings the service comes up all the same, to say so: whoever calls it would wait in vain.
+Settings settingsOr(const Paths& paths, std::string& fault) {
+    try {
+        return loadSettings(paths.settings());
+    } catch (const std::exception& e) {
+        fault = e.what();
+        logError(fmt::format("Nothing is started until the settings are mended: {}", fault));
+        return {};
+    }
+}
+
 [[noreturn]] void serve() {
     const Paths paths;
-    Settings settings = loadSettings(paths.settings());
+    std::string settingsFault;
+    Settings settings = settingsOr(paths, settingsFault);
     JobStore jobs(paths.jobs());
     jobs.reload();
     logBrokenJobs(jobs);
@@ -78,7 +90,10 @@ awaitable<void> obeySignals(asio::io_context& io, Tree& tree) {
         Callers callers(io, *bus);
         Polkit polkit(*bus, callers);
         Outbox outbox(io);
-        Services services{paths, settings, jobs, history, dispatcher, schedules, drills, prober, callers, polkit, outbox};
+        Services services{paths,  settings, jobs,    history, dispatcher, schedules,
+                          drills, prober,   callers, polkit,  outbox};
+        services.settingsFault = settingsFault;
+        services.settingsKnown = settingsFault.empty();
         Tree tree(io, *bus, services);
         asio::co_spawn(io, obeySignals(io, tree), asio::detached);
 
@@ -89,6 +104,7 @@ awaitable<void> obeySignals(asio::io_context& io, Tree& tree) {
         tree.announce();
         bus->requestName(compat::ServiceName(busName));
         ::sd_notify(0, "READY=1");
+        tree.checkJobs();
         loop.run();
         bus->releaseName(compat::ServiceName(busName));
     } catch (const std::exception& e) {

@@ -17,8 +17,6 @@ namespace {
 
 constexpr const char* extension = ".json";
 
-std::string fileName(const std::string& jobName) { return jobName + extension; }
-
 /// Files that a job may be in. Those that replaceFile() has left half-written, and editors' own, begin with a dot.
 bool isJobFile(const fs::path& path) {
     return path.extension() == extension && !path.filename().string().starts_with('.');
@@ -33,9 +31,9 @@ std::string textOf(const nlohmann::json& document) {
 /// Throws what is wrong with the file.
 Job loadJob(const fs::path& path) {
     auto job = parseJob(readFile(path, maxDocumentSize));
-    if (fileName(job.name) != path.filename()) {
+    if (jobFileName(job.name) != path.filename()) {
         throw Error(fmt::format("The file is named {}, but its job is named {}: the file of this job must be {}.",
-                                shown(path.filename().string()), job.name, fileName(job.name)));
+                                shown(path.filename().string()), job.name, jobFileName(job.name)));
     }
     return job;
 }
@@ -58,6 +56,8 @@ std::vector<fs::path> jobFiles(const fs::path& folder) {
 bool isThere(const fs::path& path) { return fs::symlink_status(path).type() != fs::file_type::not_found; }
 
 } // namespace
+
+std::string jobFileName(const std::string& job) { return job + extension; }
 
 JobStore::JobStore(fs::path folder) : folder_(std::move(folder)) {}
 
@@ -83,11 +83,12 @@ void JobStore::reload() {
 const Job& JobStore::get(const std::string& name) const {
     if (const auto job = jobs_.find(name); job != jobs_.end()) return job->second;
     for (const auto& file : broken_) {
-        if (file.file == fileName(name)) {
+        if (file.file == jobFileName(name)) {
             // Anybody may ask for a job, and what is wrong with the file quotes it.
-            throw NoSuchJob(fmt::format("The file of the job {} could not be loaded; \"holdfastctl status\" as root says "
-                                        "why.",
-                                        shown(name)));
+            throw NoSuchJob(
+                fmt::format("The file of the job {} could not be loaded; \"holdfastctl status\" as root says "
+                            "why.",
+                            shown(name)));
         }
     }
     throw NoSuchJob(fmt::format("There is no job {}.", shown(name)));
@@ -95,11 +96,11 @@ const Job& JobStore::get(const std::string& name) const {
 
 const Job& JobStore::add(Job job) {
     if (jobs_.contains(job.name)) throw JobExists(fmt::format("There is already a job {}.", shown(job.name)));
-    if (isThere(folder_ / fileName(job.name))) {
+    if (isThere(folder_ / jobFileName(job.name))) {
         throw JobExists(
             fmt::format("There is already a file {} in {} that has not been loaded: mend or remove it, then "
                         "reload.",
-                        shown(fileName(job.name)), folder_.string()));
+                        shown(jobFileName(job.name)), folder_.string()));
     }
     write(job);
     auto name = job.name;
@@ -114,7 +115,7 @@ const Job& JobStore::replace(Job job) {
 
 void JobStore::remove(const std::string& name) {
     const auto stored = jobs_.find(get(name).name);
-    removeFile(folder_ / fileName(stored->first));
+    removeFile(folder_ / jobFileName(stored->first));
     jobs_.erase(stored);
 }
 
@@ -139,7 +140,7 @@ Job JobStore::merged(const std::string& name, const std::string& mergePatch) con
 /// A Job comes from parseJob() alone, so its name is safe as a file's.
 void JobStore::write(const Job& job) {
     fs::create_directories(folder_);
-    replaceFile(folder_ / fileName(job.name), textOf(job.document()), Durability::Durable, 0600);
+    replaceFile(folder_ / jobFileName(job.name), textOf(job.document()), Durability::Durable, 0600);
 }
 
 } // namespace holdfast

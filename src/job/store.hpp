@@ -17,6 +17,9 @@ struct BrokenJob {
     bool operator==(const BrokenJob&) const = default;
 };
 
+/// The name of a job's file, without the folder.
+std::string jobFileName(const std::string& job);
+
 /// `CreateJob` of a name that is taken.
 class JobExists : public Error {
     using Error::Error;

@@ -18,7 +18,6 @@
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
@@ -45,6 +44,14 @@ std::string describe(const std::string& what, const std::string& job, const Sche
     const auto delay = static_cast<double>(schedule.randomizedDelay) / double{usecPerSec};
     const auto later = schedule.randomizedDelay == 0 ? std::string() : fmt::format(", up to {}s later", delay);
     return fmt::format("{} of backup job {} ({}{})", what, job, schedule.expression, later);
+}
+
+void logEscaped(const std::string& what, const std::exception_ptr& failure) {
+    try {
+        std::rethrow_exception(failure);
+    } catch (const std::exception& e) {
+        logError(fmt::format("{}: {}", what, e.what()));
+    }
 }
 
 /// schedules.json: the description of the timer that was made last, by job.
@@ -115,6 +122,7 @@ struct Schedules::Impl : std::enable_shared_from_this<Schedules::Impl> {
     awaitable<void> startMissing(const Wanted& target);
     awaitable<void> startOne(std::string job, Schedule schedule);
     void failed(const std::string& job, std::exception_ptr why);
+    void show();
     void logNew(const std::map<std::string, std::string>& before) const;
     void retryLater();
     awaitable<void> untilIdle();
@@ -140,7 +148,8 @@ struct Schedules::Impl : std::enable_shared_from_this<Schedules::Impl> {
     Wanted wanted;
     std::map<std::string, Present> present;      ///< by job
     std::set<std::string> refreshing;            ///< jobs whose timer is about to be asked
-    std::map<std::string, std::string> failures; ///< by job; "" is systemd itself
+    std::map<std::string, std::string> failures; ///< by job; "" is systemd itself; of the pass that is under way
+    std::map<std::string, std::string> standing; ///< of the last pass, by job
     std::string inHand;                          ///< the job whose timer is being stopped or started
     bool looked = false;
     bool dirty = false;
@@ -196,6 +205,8 @@ awaitable<void> Schedules::settled(std::chrono::milliseconds limit) {
     }
 }
 
+const std::map<std::string, std::string>& Schedules::failures() const { return impl_->standing; }
+
 USec Schedules::nextRunAt(const std::string& job) const {
     const auto timer = impl_->present.find(job);
     return timer == impl_->present.end() ? 0 : timer->second.elapses.next;
@@ -217,7 +228,13 @@ void Schedules::Impl::workSoon() {
     dirty = true;
     if (std::exchange(working, true)) return;
     retryTimer.cancel();
-    asio::co_spawn(io, work(), asio::detached);
+    asio::co_spawn(io, work(), [self = shared_from_this()](std::exception_ptr failure) {
+        if (!failure) return;
+        // Nothing of work() should throw; if it does, whoever waits for it goes on, and so does the next change.
+        self->working = false;
+        self->idle.cancel();
+        logEscaped("The schedules are not seen to", failure);
+    });
 }
 
 awaitable<void> Schedules::Impl::work() {
@@ -232,6 +249,7 @@ awaitable<void> Schedules::Impl::work() {
         }
         if (failure) failed("", failure);
         logNew(before);
+        show();
     }
     working = false;
     idle.cancel();
@@ -350,6 +368,18 @@ void Schedules::Impl::failed(const std::string& job, std::exception_ptr why) {
     }
 }
 
+void Schedules::Impl::show() {
+    auto now = failures;
+    now.erase("");
+    const auto before = std::exchange(standing, std::move(now));
+    if (before == standing) return;
+    std::set<std::string> jobs;
+    for (const auto* some : {&before, &std::as_const(standing)}) {
+        for (const auto& [job, why] : *some) jobs.insert(job);
+    }
+    for (const auto& job : jobs) tell(job);
+}
+
 /// A failure that lasts is said once.
 void Schedules::Impl::logNew(const std::map<std::string, std::string>& before) const {
     for (const auto& [job, why] : failures) {
@@ -369,7 +399,9 @@ void Schedules::Impl::retryLater() {
 void Schedules::Impl::changed(const std::string& unit) {
     const auto job = jobOf(unit);
     if (!job || !present.contains(*job) || !refreshing.insert(*job).second) return;
-    asio::co_spawn(io, refresh(*job), asio::detached);
+    asio::co_spawn(io, refresh(*job), [job = *job](std::exception_ptr failure) {
+        if (failure) logEscaped(fmt::format("When job \"{}\" runs next is not known", job), failure);
+    });
 }
 
 awaitable<void> Schedules::Impl::refresh(std::string job) {

@@ -45,7 +45,7 @@ class Schedules {
               BackOff retry = {.first = std::chrono::seconds(1)});
     ~Schedules();
 
-    /// `handler` is called when the next run of a job is another than before.
+    /// `handler` is called when the next run of a job is another than before, or it is known why there is none.
     void onChange(std::function<void(const std::string& job)> handler);
 
     /// The jobs as they are now. The timers follow in the background, for as long as it takes; what fails is logged.
@@ -55,6 +55,8 @@ class Schedules {
     /// Waits until the timers are those of the jobs, or have failed to be, but not longer than `limit`.
     awaitable<void> settled(std::chrono::milliseconds limit);
 
+    /// Why a job's schedule is not in force, by job; of those whose timer could not be made.
+    [[nodiscard]] const std::map<std::string, std::string>& failures() const;
     /// When the timer of the job elapses; 0 without one.
     [[nodiscard]] USec nextRunAt(const std::string& job) const;
     /// The time between when it elapsed last and when it does next; 0 without both.

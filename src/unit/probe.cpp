@@ -5,6 +5,7 @@
 #include "util/file.hpp"
 #include "util/id.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <system_error>
@@ -53,9 +54,11 @@ class Counted {
     std::size_t& count_;
 };
 
-/// The sandbox lets through what one source needs.
+/// The sandbox lets through what one source needs; jobs that are asked for together have one in common.
 SourceType sourceOf(const nlohmann::json& request) {
-    const auto type = request.value(nlohmann::json::json_pointer("/job/preprocessType"), nlohmann::json());
+    const nlohmann::json::json_pointer one(request.contains("jobs") ? "/jobs/0" : "/job");
+    const auto job = request.value(one, nlohmann::json::object());
+    const auto type = job.value("preprocessType", nlohmann::json());
     if (type == "zfs") return SourceType::Zfs;
     return type == "docker" ? SourceType::Docker : SourceType::None;
 }

@@ -13,7 +13,8 @@ namespace holdfast {
 /// Questions that the daemon may not answer itself, since it runs no programs: `holdfast-run --probe <id>` in a
 /// short-lived, sandboxed unit reads `request.json` and writes `answer.json` in a folder of their own.
 ///
-/// Requests: {"ask":"job","job":{…},"rcloneConfig":…} → {"problems":[…]}; {"ask":"remotes","rcloneConfig":…} →
+/// Requests: {"ask":"job","job":{…},"rcloneConfig":…} → {"problems":[…]}; {"ask":"jobs","jobs":[…],"rcloneConfig":…} →
+/// {"faults":{name: [sentence…]}}; {"ask":"remotes","rcloneConfig":…} →
 /// {"remotes":[[name, type]…]}; {"ask":"remote","remote":…,"path":…,"write":true,"rcloneConfig":…} → what CheckRemote
 /// tells; {"ask":"backups","remote":…,"path":…,"rcloneConfig":…} → what ListBackups tells; {"ask":"backupFolders", as
 /// before} → {"folders":[path…]}; {"ask":"schedule",

@@ -60,7 +60,8 @@ def test_others_cannot_take_the_name():
 def test_actions_are_known_to_polkit():
     actions = {line for line in sh("pkaction").stdout.split() if line.startswith("org.holdfast1.")}
     assert {a.removeprefix("org.holdfast1.") for a in actions} == {
-        "run-job", "manage-jobs", "manage-script-jobs", "read-config", "cancel-run", "cancel-other-run", "manage-remotes", "restore"}
+        "run-job", "manage-jobs", "manage-script-jobs", "read-config", "cancel-run", "cancel-other-run", "manage-remotes", "restore", "list-backups",
+        "verify"}
 
 
 def test_upgrade_keeps_jobs_and_restarts_the_daemon(job):

@@ -15,7 +15,7 @@ nlohmann::json job() {
     return {
         {"name", "nightly"},          {"enabled", true},       {"schedule", "daily"},       {"lastRunResult", "done"},
         {"lastSuccessAt", now - day}, {"schedulePeriod", day}, {"lastDrillResult", "done"}, {"lastDrillAt", now - day},
-        {"lastProvenAt", now - day}};
+        {"lastProvenAt", now - day},  {"nextRunAt", now + day}};
 }
 
 TEST(Alerts, NoneForAJobThatIsWell) { EXPECT_EQ(alertsOf(job(), false, now), Words{}); }
@@ -58,6 +58,17 @@ TEST(Alerts, WhatTheLastBackupHasWarnedOf) {
     auto warned = job();
     warned["attention"] = {"source shrank", "cannot prune"};
     EXPECT_EQ(alertsOf(warned, true, now), (Words{"source shrank", "cannot prune"}));
+}
+
+TEST(Alerts, AScheduleWithoutATimer) {
+    auto stuck = job();
+    stuck["nextRunAt"] = 0;
+    EXPECT_EQ(alertsOf(stuck, false, now), Words{"does not start by itself"});
+    stuck["enabled"] = false;
+    EXPECT_EQ(alertsOf(stuck, false, now), Words{});
+    stuck["enabled"] = true;
+    stuck["schedule"] = "";
+    EXPECT_EQ(alertsOf(stuck, false, now), Words{});
 }
 
 TEST(Alerts, NoBackupYetIsSaidOfScheduledJobsOnly) {

@@ -179,9 +179,13 @@ TEST_F(SchedulesTest, TriesAgainWhatSystemdRefused) {
     timers.refused = "No.";
     follow();
     EXPECT_TRUE(timers.active.empty());
+    ASSERT_TRUE(schedules->failures().contains("a"));
+    EXPECT_EQ(schedules->failures().at("a"), "The schedule of job \"a\" is not in force: No.");
+    EXPECT_EQ(changed, std::vector<std::string>{"a"});
     timers.refused.clear();
     turnFor(100ms);
     EXPECT_EQ(timers.active.size(), 1U);
+    EXPECT_TRUE(schedules->failures().empty());
 }
 
 TEST_F(SchedulesTest, FollowsWhatTheTimersSay) {
