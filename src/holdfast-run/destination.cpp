@@ -169,6 +169,13 @@ awaitable<Destination> lookAtDestination(Rclone rclone, Plan plan) {
     co_return destination;
 }
 
+awaitable<void> demandNoOthersMirror(const Rclone& rclone, const Plan& plan) {
+    auto folder = plan.atDestination({});
+    auto pattern = "*" + std::string(mirrorSuffix);
+    const auto found = co_await rclone.list(std::move(folder), std::move(pattern));
+    refuseOthersMirror(plan, found);
+}
+
 std::uint32_t mountDepth(const fs::path& path) {
     struct stat info {};
     auto at = path;

@@ -25,6 +25,10 @@ struct Destination {
 /// mounted; `TransferError` if the remote does not answer.
 awaitable<Destination> lookAtDestination(Rclone rclone, Plan plan);
 
+/// Another job's mirror may have begun in the same folder at the same time: looked at again before the manifest vouches
+/// for what lies there. Throws `Error`, `TransferError`.
+awaitable<void> demandNoOthersMirror(const Rclone& rclone, const Plan& plan);
+
 /// Sentences of what may be told before the first run, too (live_rules.cpp).
 std::string noStreamsTo(const std::string& remote);
 std::string noBucketIn(const std::string& remote);

@@ -72,12 +72,16 @@ awaitable<void> tryWriting(Rclone rclone, std::string folder, nlohmann::json& an
 }
 
 /// Of a remote that has buckets: nothing is tried where there is none.
-awaitable<std::string> whyNoBucket(Rclone rclone, std::string name, std::string path, RemoteFeatures features) {
-    if (!features.buckets || !features.root.empty()) co_return "";
-    if (path.empty()) co_return noBucketIn(name) + " So does --path here.";
-    auto folder = name + ":" + path;
-    const auto found = co_await rclone.listIfThere(folder, ".holdfast-check-*");
-    co_return found ? "" : noSuchBucket(folder);
+awaitable<void> demandBucket(Rclone rclone, std::string name, std::string path, RemoteFeatures features) {
+    if (!features.buckets || !features.root.empty()) co_return;
+    if (path.empty()) throw Error(noBucketIn(name) + " So does --path here.");
+    const auto folder = name + ":" + path;
+    try {
+        const auto found = co_await rclone.listIfThere(folder, ".holdfast-check-*");
+        if (!found) throw Error(noSuchBucket(folder));
+    } catch (const TransferError& e) {
+        if (e.retry()) throw; // else it may be that nobody may look, but write
+    }
 }
 
 awaitable<void> askSpace(Rclone rclone, std::string name, nlohmann::json& answer) {
@@ -103,7 +107,8 @@ awaitable<nlohmann::json> remote(Rclone rclone, nlohmann::json request) {
     if (features.about) co_await failureOf(askSpace(rclone, name, answer));
     if (request.value("write", false)) {
         const auto path = request.value("path", "");
-        const auto problem = co_await whyNoBucket(rclone, name, path, features);
+        auto looking = demandBucket(rclone, name, path, features);
+        const auto problem = co_await failureOf(std::move(looking));
         answer["writable"] = false;
         answer["problem"] = problem;
         if (problem.empty()) co_await tryWriting(rclone, name + ":" + path, answer);

@@ -288,6 +288,10 @@ awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
     };
     co_await attempt(plan.settings, "Copy", copy);
     co_await backup.source.doneReading();
+    if (plan.job.mirrors()) {
+        const Step look = [&](std::uint32_t) { return demandNoOthersMirror(backup.rclone, plan); };
+        co_await attempt(plan.settings, "Looking for other mirrors", look);
+    }
 
     const auto bytes = totalSize(files);
     backup.reporter.metadata({{"bytesProcessed", bytes}, {"filesDone", files.size()}, {"filesTotal", files.size()}});

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -54,7 +55,7 @@ VerifiedBackups chainIfWhole(const std::vector<StoredBackup>& backups, const Sto
     }
 }
 
-/// The newest that is whole, with all that it builds on; `failed` has those of `wanted` that are not.
+/// The newest that is whole, with all that it builds on; `failed` has those of `wanted` that are not, or may not be.
 std::string newestWhole(const std::vector<StoredBackup>& backups, const VerifiedBackups& wanted,
                         const VerifiedBackups& failed) {
     const StoredBackup* newest = nullptr;
@@ -163,6 +164,15 @@ std::string newestRun(const std::vector<StoredBackup>& backups, const Owner& own
     }
 }
 
+/// Copies of which the list has no hashes, since the remote keeps none: there is nothing to compare what is read with.
+VerifiedBackups knownBySizeOnly(const VerifiedBackups& backups) {
+    VerifiedBackups some;
+    std::copy_if(backups.begin(), backups.end(), std::back_inserter(some), [](const StoredBackup* backup) {
+        return backup->manifest && backup->manifest->copy && backup->manifest->copy->hash.empty();
+    });
+    return some;
+}
+
 } // namespace
 
 awaitable<void> verifyBackups(Verification all, VerifiedBackups wanted, bool deep) {
@@ -182,7 +192,13 @@ awaitable<void> verifyBackups(Verification all, VerifiedBackups wanted, bool dee
     }
 
     if (deep) all.reporter.streamEnded();
-    if (const auto whole = newestWhole(all.backups, wanted, failed); deep && !whole.empty())
+    auto unproven = knownBySizeOnly(wanted);
+    if (deep && !unproven.empty()) {
+        all.reporter.metadata({{"message", "Of copied files only the sizes were compared, since the remote keeps no "
+                                           "hashes. A drill reads them back."}});
+    }
+    unproven.insert(unproven.end(), failed.begin(), failed.end());
+    if (const auto whole = newestWhole(all.backups, wanted, unproven); deep && !whole.empty())
         all.reporter.metadata(
             {{"proves", whole}, {"provesNewest", whole == newestRun(all.backups, ownerOf(all.plan))}});
     all.reporter.metadata({{"backupsVerified", wanted.size()}, {"problems", problems}});

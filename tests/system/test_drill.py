@@ -125,6 +125,13 @@ def test_deep_verification_proves_too_and_a_shallow_look_does_not(remote, job):
     eventually(lambda: of(job)["LastProvenAt"] == last["FinishedAt"], 5)
 
 
+def test_sizes_alone_prove_nothing(remote, mirror):
+    holdfast.start(mirror).completes()
+    last = backups.verify(remote, job=("s", mirror), deep=("b", True)).completes()
+    assert "proves" not in last["Metadata"] and "only the sizes" in last["Metadata"]["message"]
+    assert of(mirror)["LastProvenAt"] == 0
+
+
 def test_backups_elsewhere_prove_nothing_of_this_job(job):
     proven(job)
     holdfast.call(holdfast.jobs()[job], holdfast.JOB, "Update", "(sa{sv})", json.dumps({"destinationPath": "elsewhere"}), {})
