@@ -62,7 +62,8 @@ awaitable<std::exception_ptr> attended(const Plan& plan, const Paths& paths, Led
 } // namespace
 
 awaitable<int> work(const Paths& paths, std::string id) {
-    const auto plan = planFromJson(nlohmann::json::parse(readFile(paths.plan(id), maxPlan)));
+    auto plan = planFromJson(nlohmann::json::parse(readFile(paths.plan(id), maxPlan)));
+    plan.machine.host = hostName(); // the daemon's sandbox shows it the name of when it started
     auto ledger = Ledger::create(paths.ledger(id), headerOf(plan));
     Reporter reporter(paths, id, plan.settings.maxAttempts);
 

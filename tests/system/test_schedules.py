@@ -303,3 +303,33 @@ def test_removing_the_package_removes_the_timers(scheduled):
     sh("dpkg", "--install", "/var/cache/holdfast.deb")
     assert timers() == [timer("night")] and next_run("night") == at(3)
     assert runs_of("night") == []
+
+
+# --- many jobs at one time ------------------------------------------------------------------------------------------------------
+
+def test_a_timer_s_run_waits_for_a_slot_until_its_next_turn_comes(scheduled, remote):
+    settings = holdfast.CONFIG / "holdfast.json"
+    settings.write_text('{"maxConcurrentStreaming": 1, "queueTimeout": "1s"}')
+    reload()
+    try:
+        folder = remote.folder.with_name(f"repository-of-{remote.name}")
+        large = holdfast.make_repository(folder, commits=1, kilobytes=4 * 1024)
+        holdfast.create_job(holdfast.flash_job("long", remote, large, limits={"bandwidth": "256K"}))
+        long = holdfast.start("long")
+        long.reaches(State="running")
+        scheduled("night", "*-*-* 03:00:00")
+        sh("systemctl", "start", "holdfast-job@night.service")
+        by_hand = holdfast.start(scheduled("by-hand", ""))
+        assert by_hand.wait()["Result"] == "timeout"
+        [first] = [holdfast.Run(run["Id"]) for run in runs_of("night")]
+        assert first["State"] == "queued"
+        sh("systemctl", "start", "holdfast-job@night.service")
+        assert first.wait()["Result"] == "timeout" and "next turn" in first["Error"]
+        [second] = [holdfast.Run(run["Id"]) for run in runs_of("night") if run["Id"] != first.id]
+        assert second["State"] == "queued"
+        long.cancel()
+        second.completes()
+        assert "has waited for" in holdfast.journal("-u", "holdfast.service", f"--since=@{BEGAN / 1e6:.6f}")
+    finally:
+        settings.unlink()
+        reload()

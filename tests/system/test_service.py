@@ -69,3 +69,13 @@ def test_upgrade_keeps_jobs_and_restarts_the_daemon(job):
     sh("dpkg", "--install", "/var/cache/holdfast.deb")
     assert unit("holdfast.service", "MainPID") != before
     assert job in holdfast.jobs()
+
+
+def test_backups_have_the_name_that_the_machine_has_when_they_are_made(job, remote):
+    before = sh("hostname").stdout.strip()
+    sh("hostname", "renamed")
+    try:
+        holdfast.run_to_the_end(job)
+        assert [manifest["host"] for manifest in remote.manifests().values()] == ["renamed"]
+    finally:
+        sh("hostname", before)
