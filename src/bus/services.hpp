@@ -27,8 +27,8 @@ struct Services {
     Callers& callers;
     Polkit& polkit;
     Outbox& outbox;
-    /// Probes start units, so users get a few at a time.
-    CallerLimit probes{2, Prober::maxOpen, 2, "checks of jobs and remotes"};
+    /// Probes start units, so users get a few at a time; one is left for those that the service makes of itself.
+    CallerLimit probes{2, Prober::maxOpen - 1, 2, "checks of jobs and remotes"};
     /// Why holdfast.json is not in force; empty: it is.
     std::string settingsFault{};
     /// False if it was broken when the service started: then there are none to go by.

@@ -68,7 +68,7 @@ sdbus::Variant propertyVariant(const nlohmann::json& value) { return sdbus::Vari
 
 /// Texts of the metadata that everybody may read: names that Holdfast gave, and words that are always the same.
 bool isOpen(const std::string& key) {
-    constexpr std::array open{"gitCommitHash", "snapshotName", "backup", "proves", "guid", "gitFsck"};
+    constexpr std::array open{"gitCommitHash", "snapshotName", "backup", "proves", "guid", "gitFsck", "attention"};
     return std::find(open.begin(), open.end(), key) != open.end();
 }
 

@@ -35,10 +35,11 @@ std::string placeInQueue(std::size_t place) {
 
 } // namespace
 
-void Admission::checkRoom(const std::string& job) const {
+void Admission::checkRoom(const std::string& job, Room whose) const {
     const bool queued = std::any_of(waiting_.begin(), waiting_.end(), [&](const Entry& e) { return e.job == job; });
     if (queued) throw AlreadyQueued(fmt::format("A run of job \"{}\" is waiting in the queue already.", job));
-    if (waiting_.size() >= limits_.waiting) {
+    const std::size_t kept = whose == Room::Root ? 0 : limits_.waiting / 4;
+    if (waiting_.size() + kept >= limits_.waiting) {
         throw QueueFull(fmt::format("The queue is full ({} runs are waiting); try again later.", waiting_.size()));
     }
 }

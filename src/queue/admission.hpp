@@ -24,8 +24,10 @@ class Admission {
   public:
     void setLimits(const AdmissionLimits& limits) { limits_ = limits; }
 
+    /// For whom there must be room: a quarter of the queue is kept for root, whose timers start backups.
+    enum class Room { Root, Others };
     /// Throws `AlreadyQueued` (a run of that job waits already), `QueueFull`.
-    void checkRoom(const std::string& job) const;
+    void checkRoom(const std::string& job, Room whose) const;
     /// A run takes its place at the end of the queue, whatever the limits say: what was accepted once stays accepted.
     void wait(const std::string& id, const std::string& job, bool streaming);
     /// A run that is found running holds its slot, whatever the limits say.

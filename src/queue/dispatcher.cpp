@@ -34,7 +34,8 @@ void Dispatcher::observe(RunObserver& observer) { impl_->observers.push_back(&ob
 awaitable<void> Dispatcher::recover() { return impl_->recover(); }
 
 const Run& Dispatcher::enqueue(Plan plan) {
-    impl_->admission.checkRoom(plan.lockName());
+    const auto whose = plan.startedByUid == 0 ? Admission::Room::Root : Admission::Room::Others;
+    impl_->admission.checkRoom(plan.lockName(), whose);
     impl_->files.queue(plan);
     Run& run = impl_->add(std::move(plan));
     impl_->enqueue(run);

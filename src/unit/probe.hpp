@@ -22,7 +22,7 @@ namespace holdfast {
 class Prober {
   public:
     /// How many questions may be open at once: each is a process that anyone who may ask can cause.
-    static constexpr std::size_t maxOpen = 4;
+    static constexpr std::size_t maxOpen = 5;
 
     /// Both must outlive it.
     Prober(const Paths& paths, Systemd& systemd) : paths_(paths), systemd_(systemd) {}

@@ -69,21 +69,28 @@ TEST(Admission, ACleanedUpRunKeepsItsJobButNotItsSlot) {
 
 TEST(Admission, OneMoreRunOfAJobMayWait) {
     Admission admission = withLimits(1, 1);
-    admission.checkRoom("job");
+    admission.checkRoom("job", Admission::Room::Root);
     admission.wait("1", "job", true);
-    EXPECT_THROW(admission.checkRoom("job"), AlreadyQueued);
+    EXPECT_THROW(admission.checkRoom("job", Admission::Room::Root), AlreadyQueued);
     admission.admit();
-    EXPECT_NO_THROW(admission.checkRoom("job"));
+    EXPECT_NO_THROW(admission.checkRoom("job", Admission::Room::Root));
 }
 
 TEST(Admission, TheQueueIsBounded) {
     Admission admission = withLimits(0, 0, 2);
     admission.wait("1", "a", true);
-    EXPECT_NO_THROW(admission.checkRoom("b"));
+    EXPECT_NO_THROW(admission.checkRoom("b", Admission::Room::Root));
     admission.wait("2", "b", false);
-    EXPECT_THROW(admission.checkRoom("c"), QueueFull);
+    EXPECT_THROW(admission.checkRoom("c", Admission::Room::Root), QueueFull);
     admission.leave("1");
-    EXPECT_NO_THROW(admission.checkRoom("c"));
+    EXPECT_NO_THROW(admission.checkRoom("c", Admission::Room::Root));
+}
+
+TEST(Admission, AQuarterOfTheQueueIsKeptForRoot) {
+    Admission admission = withLimits(0, 0, 4);
+    for (const char* id : {"a", "b", "c"}) admission.wait(id, id, true);
+    EXPECT_THROW(admission.checkRoom("d", Admission::Room::Others), QueueFull);
+    EXPECT_NO_THROW(admission.checkRoom("d", Admission::Room::Root));
 }
 
 TEST(Admission, AdoptedRunsHoldSlotsEvenBeyondTheLimit) {
