@@ -14,13 +14,7 @@ documentation_link(dbus/org.holdfast1.xml ../../../dbus-1/interfaces/org.holdfas
 documentation_link(src/job/job.schema.json ../../../../holdfast/job.schema.json)
 install(DIRECTORY ${PROJECT_BINARY_DIR}/documentation/ DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-# Debian wants both compressed.
-add_custom_command(OUTPUT changelog.gz
-  COMMAND gzip -9nc ${PROJECT_SOURCE_DIR}/packaging/debian/changelog >changelog.gz DEPENDS packaging/debian/changelog)
-add_custom_command(OUTPUT holdfastctl.1.gz COMMAND gzip -9nc holdfastctl.1 >holdfastctl.1.gz DEPENDS holdfastctl.1)
-add_custom_target(holdfast-compressed ALL DEPENDS ${PROJECT_BINARY_DIR}/changelog.gz ${PROJECT_BINARY_DIR}/holdfastctl.1.gz)
 install(FILES ${PROJECT_BINARY_DIR}/changelog.gz DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES ${PROJECT_BINARY_DIR}/holdfastctl.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_SET_DESTDIR ON)  # the prefix is compiled in

@@ -8,6 +8,9 @@
 
 #include <fmt/format.h>
 #include <git2/sys/filter.h>
+#if __has_include(<git2/sys/errors.h>)
+#include <git2/sys/errors.h> // of 1.8 and later
+#endif
 
 namespace holdfast {
 

@@ -1,4 +1,5 @@
 """holdfastctl as a person and as a script use it."""
+import gzip
 import json
 import os
 import pathlib
@@ -192,7 +193,7 @@ def test_shell_completes_commands_options_and_names(job, remote, tmp_path):
 
 
 def test_manual_page_is_installed():
-    page = pathlib.Path("/usr/share/man/man1/holdfastctl.1").read_text()
+    page = gzip.open("/usr/share/man/man1/holdfastctl.1.gz", "rt").read()
     assert page.splitlines()[1].startswith('.TH "HOLDFASTCTL" "1"') and "janitor" in page
 
 
