@@ -6,6 +6,9 @@
 #include "queue/dispatcher.hpp"
 #include "util/log.hpp"
 #include "util/sdbus_compat.hpp"
+#include "util/text.hpp"
+
+#include <string>
 
 #include <fmt/format.h>
 
@@ -43,10 +46,12 @@ constexpr Row table[] = {
 };
 
 BusError describe(const std::exception& e) {
+    // All problems of a job are told, however many they are.
+    const std::string words = is<InvalidJob>(e) ? std::string(e.what()) : shortened(e.what(), longestSentence);
     for (const Row& row : table) {
-        if (row.matches(e)) return {row.name, busText(e.what()), false};
+        if (row.matches(e)) return {row.name, busText(words), false};
     }
-    return {"org.holdfast1.Error.Failed", busText(e.what()), true};
+    return {"org.holdfast1.Error.Failed", busText(words), true};
 }
 
 } // namespace

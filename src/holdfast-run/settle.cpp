@@ -8,6 +8,7 @@
 #include "util/file.hpp"
 #include "util/json.hpp"
 #include "util/log.hpp"
+#include "util/text.hpp"
 
 #include <algorithm>
 
@@ -105,7 +106,7 @@ void writeResult(const Paths& paths, const std::string& id, RunState last, const
                  std::vector<std::string> kept) {
     last.state = stateOfResult(outcome.result);
     last.phase = "done";
-    last.error = outcome.error;
+    last.error = shortened(outcome.error, longestSentence);
     last.stalled = false;
     last.etaUSec = 0;
     const RunResult result{id, outcome.result, std::move(last), startedAt, nowUSec(), std::move(kept)};

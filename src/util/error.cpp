@@ -13,7 +13,7 @@ std::string sentenceOf(const std::exception_ptr& failure) {
     try {
         std::rethrow_exception(failure);
     } catch (const std::exception& e) {
-        return harmlessLines(e.what());
+        return shortened(harmlessLines(e.what()), longestSentence);
     }
 }
 

@@ -90,6 +90,19 @@ std::string harmless(std::string_view text) { return spellOutHarmful(text, false
 
 std::string harmlessLines(std::string_view text) { return spellOutHarmful(text, true); }
 
+std::string shortened(std::string_view text, std::size_t most) {
+    constexpr std::string_view gap = " … ";
+    if (text.size() <= most) return std::string(text);
+    const auto isInsideCharacter = [&](std::size_t at) {
+        return (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80;
+    };
+    auto head = (most - gap.size()) / 4 * 3;
+    auto tail = text.size() - (most - gap.size()) / 4;
+    while (head > 0 && isInsideCharacter(head)) --head;
+    while (tail < text.size() && isInsideCharacter(tail)) ++tail;
+    return fmt::format("{}{}{}", text.substr(0, head), gap, text.substr(tail));
+}
+
 std::size_t displayWidth(std::string_view text) {
     const Utf8Locale locale;
     std::size_t width = 0;

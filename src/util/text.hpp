@@ -16,6 +16,12 @@ std::string harmless(std::string_view text);
 /// As harmless(), but keeps line breaks.
 std::string harmlessLines(std::string_view text);
 
+/// `text` (UTF-8) in at most `most` bytes: of a longer one, the beginning and the end, with "…" between them.
+std::string shortened(std::string_view text, std::size_t most);
+
+/// Bytes that the text of a failure has at most, wherever it is kept or shown.
+inline constexpr std::size_t longestSentence = 2048;
+
 /// Columns that `text` (UTF-8, harmless) takes on a terminal, whatever the locale: "é" 1, "界" 2.
 std::size_t displayWidth(std::string_view text);
 

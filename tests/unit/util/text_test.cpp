@@ -15,6 +15,25 @@ TEST(Harmless, leavesPlainTextAlone) {
     EXPECT_EQ(harmless(""), "");
 }
 
+TEST(Shortened, keepsBeginningAndEnd) {
+    EXPECT_EQ(shortened("short", 20), "short");
+    const auto cut = shortened("begin" + std::string(5000, 'x') + "end", 100);
+    EXPECT_LE(cut.size(), 100U);
+    EXPECT_TRUE(cut.starts_with("begin"));
+    EXPECT_TRUE(cut.ends_with("end"));
+    EXPECT_NE(cut.find(" … "), std::string::npos);
+}
+
+TEST(Shortened, cutsNoCharacter) {
+    std::string text;
+    for (int i = 0; i < 1000; ++i) text += "界";
+    for (std::size_t most = 50; most < 60; ++most) {
+        const auto cut = shortened(text, most);
+        EXPECT_EQ(harmless(cut), cut) << most;
+        EXPECT_LE(cut.size(), most);
+    }
+}
+
 TEST(Harmless, spellsOutControlCharacters) {
     EXPECT_EQ(harmless("\x1b[2Jgone"), "\\x1b[2Jgone");
     EXPECT_EQ(harmless("a\r\bb\x7f"), "a\\x0d\\x08b\\x7f");
