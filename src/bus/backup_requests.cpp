@@ -57,7 +57,10 @@ void requireInside(const std::vector<std::string>& paths) {
         const std::filesystem::path path(name);
         const bool climbs = std::find(path.begin(), path.end(), "..") != path.end();
         if (!name.empty() && name.size() <= maxPath && !path.is_absolute() && !climbs) continue;
-        throw InvalidArgs(fmt::format("Option \"paths\": {} is not a path inside a backup.", shown(name)));
+        throw InvalidArgs(
+            fmt::format("{} is not a path inside a backup: that begins with no slash and has no .. in it, "
+                        "such as .git/config.",
+                        shown(name)));
     }
 }
 
@@ -229,6 +232,7 @@ Reply<std::string, sdbus::ObjectPath> BackupRequests::restore(Caller caller, std
     const nlohmann::json found = co_await findBackup(caller, place, backup);
     requireTarget(found, task);
     task.backup = found.at("Run").get<std::string>();
+    task.format = found.at("Format").get<std::string>();
     co_return enqueue(std::move(task), found, place, uid);
 }
 

@@ -45,7 +45,27 @@ void readContent(const nlohmann::json& json, Manifest& m) {
     if (m.stream.has_value() == m.copy.has_value()) throw Error("The manifest is of neither a stream nor a copy.");
 }
 
+/// Of what each source makes its backups.
+std::string formatOfSource(const std::string& source) {
+    static const std::map<std::string, std::string> formats{
+        {"none", "copy"}, {"script", "copy"}, {"flash", "tar"}, {"docker", "tar"}, {"zfs", "zfs-send"}};
+    const auto found = formats.find(source);
+    if (found != formats.end()) return found->second;
+    throw Error("The manifest is of a source that this Holdfast does not know. Use a newer one.");
+}
+
+/// Where it goes and what may be done there are chosen by the one and by the other.
+void demandOwnFormat(const Manifest& m) {
+    const auto wanted = formatOfSource(m.source);
+    if (formatOf(m) == wanted) return;
+    throw Error(fmt::format("The manifest disagrees with itself: a backup of a source of type {} is \"{}\" and not "
+                            "\"{}\". Somebody has changed it at the remote.",
+                            m.source, wanted, formatOf(m)));
+}
+
 } // namespace
+
+std::string formatOf(const Manifest& manifest) { return manifest.stream ? manifest.stream->format : "copy"; }
 
 std::string serialize(const Manifest& m) {
     auto objects = nlohmann::json::array();
@@ -92,6 +112,7 @@ Manifest parseManifest(const std::string& text) {
         readNatural(json, "startedAt", m.startedAt);
         readNatural(json, "finishedAt", m.finishedAt);
         readContent(json, m);
+        demandOwnFormat(m);
         if (const auto fields = json.find(m.source); fields != json.end()) m.sourceFields = *fields;
         m.tools = json.value("tools", nlohmann::json::object());
         if (const auto document = json.find("jobDocument"); document != json.end()) m.jobDocument = *document;

@@ -60,13 +60,16 @@ struct Manifest {
     std::vector<std::string> jobDocumentLacks; ///< JSON pointers to what was left out of it
 };
 
+/// Of what it is: the stream's format, or "copy".
+std::string formatOf(const Manifest& manifest);
+
 std::string serialize(const Manifest& manifest);
 
 /// Whether the machine made it. One that names no machine is told by its host.
 bool isMadeBy(const Manifest& manifest, const Machine& machine);
 
-/// Reads a manifest: refuses a version that it does not know, ignores fields that it does not know. Throws `Error`; a
-/// manifest that was cut short is never taken for a whole one.
+/// Reads a manifest: refuses a version or a source that it does not know, and a format that is not that source's;
+/// ignores fields that it does not know. Throws `Error`; a manifest that was cut short is never taken for a whole one.
 Manifest parseManifest(const std::string& text);
 
 } // namespace holdfast

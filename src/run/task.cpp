@@ -26,10 +26,15 @@ Keep keepFromJson(const nlohmann::json& json) {
 
 nlohmann::json toJson(const Task& task) {
     if (const auto* restore = std::get_if<RestoreTask>(&task)) {
-        return {{"kind", "restore"},           {"backup", restore->backup},
-                {"target", restore->target},   {"force", restore->force},
-                {"paths", restore->paths},     {"intoVolumes", restore->intoVolumes},
-                {"volumes", restore->volumes}, {"engineSocket", restore->engineSocket}};
+        return {{"kind", "restore"},
+                {"backup", restore->backup},
+                {"target", restore->target},
+                {"force", restore->force},
+                {"format", restore->format},
+                {"paths", restore->paths},
+                {"intoVolumes", restore->intoVolumes},
+                {"volumes", restore->volumes},
+                {"engineSocket", restore->engineSocket}};
     }
     if (const auto* verify = std::get_if<VerifyTask>(&task)) {
         return {{"kind", "verify"}, {"backup", verify->backup}, {"deep", verify->deep}};
@@ -50,6 +55,7 @@ Task taskFromJson(const nlohmann::json& json) {
     if (kind == "restore") {
         return RestoreTask{.backup = json.at("backup"),
                            .target = json.at("target"),
+                           .format = json.value("format", ""),
                            .force = json.at("force"),
                            .paths = json.at("paths"),
                            .intoVolumes = json.value("intoVolumes", false),

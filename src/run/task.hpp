@@ -19,6 +19,7 @@ struct BackupTask {};
 struct RestoreTask {
     std::string backup;             ///< id of the run that made it
     std::string target;             ///< a dataset for a ZFS stream, else the absolute path of a folder
+    std::string format;             ///< what it was authorized for (formatOf()); empty in an old plan
     bool force = false;             ///< what is at the target is moved aside, once the backup has come back whole
     std::vector<std::string> paths; ///< only these members of an archive or files of a copy; empty: all
 

@@ -47,6 +47,7 @@ TEST(Manifest, mayHaveTheJobThatMadeIt) {
 
 TEST(Manifest, isOfAStreamOrOfACopy) {
     auto copy = someManifest();
+    copy.source = "script";
     copy.stream.reset();
     copy.copy = Manifest::Copy{"versions", 3, 4000, "md5"};
     const auto read = parseManifest(serialize(copy));
@@ -59,6 +60,16 @@ TEST(Manifest, isOfAStreamOrOfACopy) {
 
     copy.copy.reset();
     EXPECT_THROW(parseManifest(serialize(copy)), Error);
+}
+
+TEST(Manifest, thatDisagreesWithItselfIsRefused) {
+    auto other = someManifest();
+    other.stream->format = "tar";
+    EXPECT_THROW(parseManifest(serialize(other)), Error) << "a dataset's sandbox for an archive";
+    other.source = "flash";
+    EXPECT_EQ(formatOf(parseManifest(serialize(other))), "tar");
+    other.source = "something";
+    EXPECT_THROW(parseManifest(serialize(other)), Error);
 }
 
 TEST(Manifest, cutShortIsNeverTakenForAWholeOne) {
