@@ -6,8 +6,11 @@
 #include "transfer/prune.hpp"
 #include "util/async.hpp"
 #include "util/error.hpp"
+#include "util/file.hpp"
 #include "util/log.hpp"
 
+#include <filesystem>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -21,6 +24,43 @@ namespace {
 /// Whether `owner` could have made it: others are none of a job's business.
 bool concerns(const StoredBackup& backup, const Owner& owner) {
     return isNamedAfter(backup, owner.job) && (!backup.manifest || isMadeBy(*backup.manifest, owner.machine));
+}
+
+/// The runs that made the backups which one that goes on, or waits, is to read.
+void addReadBy(const Plan& reader, const std::vector<StoredBackup>& backups, std::set<std::string>& runs) {
+    std::string wanted;
+    if (const auto* restore = std::get_if<RestoreTask>(&reader.task)) wanted = restore->backup;
+    if (const auto* verify = std::get_if<VerifyTask>(&reader.task)) wanted = verify->backup;
+    for (const auto& backup : backups) {
+        if (!backup.manifest) continue;
+        const bool isRead = wanted.empty() ? backup.manifest->job == reader.job.name : backup.manifest->run == wanted;
+        if (!isRead) continue;
+        runs.insert(backup.manifest->run);
+        try {
+            for (const auto* link : chainOf(backups, backup)) runs.insert(link->manifest->run);
+        } catch (const Error&) { // it is not whole, which its reader will say
+        }
+    }
+}
+
+/// Of the backups, those that other runs are to read. A plan lies in the queue folder until its run's end is recorded.
+std::set<std::string> beingRead(const Plan& plan, const Paths& paths, const std::vector<StoredBackup>& backups) {
+    constexpr std::size_t maxPlan = 1024 * 1024;
+    std::set<std::string> runs;
+    std::error_code noFolder;
+    for (const auto& file : std::filesystem::directory_iterator(paths.queue(), noFolder)) {
+        try {
+            const auto text = readFileIfThere(file.path(), maxPlan);
+            if (!text || file.path().extension() != ".json") continue;
+            const auto other = planFromJson(nlohmann::json::parse(*text));
+            const bool reads = std::holds_alternative<RestoreTask>(other.task) ||
+                               std::holds_alternative<VerifyTask>(other.task) || other.drills();
+            if (reads && other.atDestination({}) == plan.atDestination({})) addReadBy(other, backups, runs);
+        } catch (const std::exception& e) {
+            logWarning(fmt::format("The plan {} cannot be read: {}", file.path().string(), e.what()));
+        }
+    }
+    return runs;
 }
 
 nlohmann::json rowOf(const StoredBackup& backup, const Verdict& verdict) {
@@ -42,9 +82,17 @@ awaitable<void> prune(const Plan& plan, const Keep& keep, const Paths& paths, Le
     const auto verdicts = judge(keep, versionsOf(backups, ownerOf(plan), nowUSec()), plan.provenRuns, justMade);
 
     std::vector<std::string> pruned;
+    std::vector<std::string> read;
     reporter.metadata({{"pruned", pruned}});
     for (std::size_t i = 0; i < backups.size(); ++i) {
         if (verdicts[i].stays) continue;
+        const auto readers = beingRead(plan, paths, backups); // anew, as some may have come meanwhile
+        if (readers.contains(backups[i].manifest->run)) {
+            logInfo(fmt::format("The backup {} stays for now: another run reads it.", backups[i].manifestName));
+            read.push_back(backups[i].manifestName);
+            reporter.metadata({{"beingRead", read}});
+            continue;
+        }
         auto folder = plan.atDestination({});
         co_await removeBackup(rclone, std::move(folder), backups[i]);
         logInfo(fmt::format("Removed the backup {}: {}.", backups[i].manifestName, verdicts[i].why));
