@@ -6,6 +6,7 @@
 #include "util/id.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include <fmt/format.h>
@@ -190,6 +191,33 @@ std::string stateOf(const json& backup) {
     return isOwn(backup) ? "" : "another machine's";
 }
 
+std::string withoutSlashAtEnd(std::string path) {
+    while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+    return path;
+}
+
+/// The path that a person means who is in this folder, as the service takes it.
+std::string absolutePath(const std::string& target) {
+    return withoutSlashAtEnd(std::filesystem::absolute(target).lexically_normal().string());
+}
+
+/// Whether the backup is of a dataset; nothing if the list does not have it.
+bool isOfDataset(Client& client, const Meant& wanted) {
+    for (const auto& backup : client.backups(wanted.place, wanted.job)) {
+        if (backup.value("run", "").starts_with(wanted.run)) return backup.value("format", "") == "zfs-send";
+    }
+    return true; // the service says what is wrong
+}
+
+/// "tank/restored" is a dataset, or a folder in the one that the caller is in: then what the backup is of decides.
+std::string meantTarget(Client& client, const Meant& wanted, const std::string& target) {
+    const bool isPath = target.starts_with('/') || target.starts_with('.') || target.find('/') == target.npos;
+    if (isPath) return absolutePath(target);
+    const auto first = target.substr(0, target.find('/'));
+    const bool couldBePath = target.ends_with('/') || std::filesystem::is_directory(first);
+    return couldBePath && !isOfDataset(client, wanted) ? absolutePath(target) : target;
+}
+
 std::vector<std::string> rowOf(const json& backup) {
     const auto base = backup.value("baseRun", "");
     const auto depth = backup.value("depth", std::uint64_t{0});
@@ -322,7 +350,8 @@ int restoreBackup(Context& context, const std::string& which, const std::string&
     }
     auto wanted = meant(context.client, which, place);
     if (wanted.run.empty()) wanted.run = newestToRestore(context, wanted).value("run", "");
-    const auto run = context.client.restore(wanted.place, wanted.run, target, options);
+    const auto where = target.empty() ? target : meantTarget(context.client, wanted, target);
+    const auto run = context.client.restore(wanted.place, wanted.run, where, options);
     return showStarted(context, run, options.follow, fmt::format("The restore of {}", wanted.run.substr(0, shownId)));
 }
 

@@ -177,8 +177,8 @@ void addBackupCommands(CLI::App& app, Arguments& a) {
     }));
     restore->add_option("BACKUP", a.name, "Id of its run, its beginning, or the name of a job for its newest")
         ->required();
-    auto* target =
-        restore->add_option("TARGET", a.target, "A folder, or a dataset for a backup of one; must not exist");
+    auto* target = restore->add_option("TARGET", a.target,
+                                       "A folder, or a dataset for a backup of one; must not exist, but for --only");
     restore->add_flag("--force", a.force,
                       "What is at the target is renamed and kept, once the backup has come back whole");
     restore->add_option("--only", a.only, "Only these paths of the backup");
