@@ -73,7 +73,8 @@ awaitable<void> drill(const Plan& plan, const Paths& paths, Ledger& ledger, Repo
 
     reporter.phase("verifying");
     auto place = target->place();
-    auto findings = co_await inspect(std::move(place), manifest);
+    auto descriptors = target->descriptors();
+    auto findings = co_await inspect(std::move(place), std::move(descriptors), manifest);
     reporter.metadata(findings);
     reporter.metadata({{"proves", manifest.run}, {"provesNewest", true}});
 }

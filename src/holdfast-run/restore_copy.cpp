@@ -125,6 +125,7 @@ void refuseOthers(const FileList& wanted, const FileList& found, const std::stri
 } // namespace
 
 awaitable<void> restoreCopy(Restore restore, const Manifest& manifest) {
+    const auto rclone = restore.rclone.keeping(restore.target.descriptors());
     auto all = co_await storedList(restore.rclone, restore.plan, restore.paths, manifest);
     const auto files = chosen(std::move(all), restore.task.paths);
     auto spec = copySpec(restore, manifest, files);
@@ -132,11 +133,11 @@ awaitable<void> restoreCopy(Restore restore, const Manifest& manifest) {
     const TellCounts tell = [&restore](const CopyCounts& counts) {
         restore.reporter.metadata({{"filesDone", counts.filesDone}, {"filesTotal", counts.filesTotal}});
     };
-    co_await copyFiles(restore.rclone, std::move(spec), restore.reporter.progress(), restore.limiter, tell);
+    co_await copyFiles(rclone, std::move(spec), restore.reporter.progress(), restore.limiter, tell);
 
     Listing listing{restore.target.place(), {}, manifest.copy->hash};
     const auto deadline = longestListing + std::chrono::seconds(totalSize(files) / slowestRead);
-    const auto found = co_await listFiles(restore.rclone, std::move(listing), deadline);
+    const auto found = co_await listFiles(rclone, std::move(listing), deadline);
     demandAll(files, found, from);
     refuseOthers(files, found, from);
     if (wasCopiedWith(manifest, "links")) makeLinks(restore.target.place(), files);

@@ -1,11 +1,15 @@
 #include "stored.hpp"
 
+#include "attempts.hpp"
+
 #include "source/kinds.hpp"
 #include "source/scratch.hpp"
+#include "source/unpack.hpp"
 #include "transfer/digest.hpp"
 #include "util/error.hpp"
 #include "util/file.hpp"
 
+#include <filesystem>
 #include <utility>
 
 #include <fmt/format.h>
@@ -23,13 +27,25 @@ awaitable<std::vector<StoredBackup>> backupsOfPlan(const Rclone& rclone, const P
     const auto scratch = paths.scratch(plan.id);
     ledger.acquire(kinds::scratch, {{"path", scratch.string()}});
     makePrivateFolder(scratch);
-    auto folder = plan.atDestination({});
-    auto manifests = scratch / "manifests";
-    auto backups = co_await readBackups(rclone, std::move(folder), std::move(manifests));
+    std::vector<StoredBackup> backups;
+    const Step read = [&](std::uint32_t) -> awaitable<void> {
+        auto folder = plan.atDestination({});
+        auto manifests = scratch / "manifests";
+        std::filesystem::remove_all(manifests);
+        backups = co_await readBackups(rclone, std::move(folder), std::move(manifests));
+    };
+    co_await attempt(plan.settings, "Reading the manifests", read);
     co_return backups;
 }
 
 Owner ownerOf(const Plan& plan) { return {plan.job.name, plan.machine}; }
+
+awaitable<void> checkObjects(const Rclone& rclone, const Plan& plan, const Manifest& manifest, std::string hash) {
+    for (const auto& object : manifest.objects) {
+        auto name = plan.atDestination(object.name);
+        co_await checkObject(rclone, std::move(name), object, hash);
+    }
+}
 
 ReceiveSpec receiveSpec(const Plan& plan, const Manifest& manifest, std::vector<std::string> consumer) {
     if (!manifest.stream || manifest.objects.size() != 1) {
@@ -40,6 +56,7 @@ ReceiveSpec receiveSpec(const Plan& plan, const Manifest& manifest, std::vector<
             .wanted = manifest.objects.front(),
             .stream = *manifest.stream,
             .consumer = std::move(consumer),
+            .explain = explainTar,
             .stallTimeout = plan.settings.stallTimeout,
             .killDelay = plan.settings.killDelay};
 }

@@ -20,6 +20,9 @@ awaitable<std::vector<StoredBackup>> backupsOfPlan(const Rclone& rclone, const P
 /// Whose backups the name of the plan's job stands for.
 Owner ownerOf(const Plan& plan);
 
+/// Checks that every object of a backup is there, as checkObject() does.
+awaitable<void> checkObjects(const Rclone& rclone, const Plan& plan, const Manifest& manifest, std::string hash);
+
 /// How to read the stream of a backup back into `consumer`. Throws `Error` for a backup that is none, or in parts.
 ReceiveSpec receiveSpec(const Plan& plan, const Manifest& manifest, std::vector<std::string> consumer);
 

@@ -91,7 +91,11 @@ class Verifier {
         : rclone_(rclone), plan_(plan), paths_(paths), reporter_(reporter), limiter_(limiter), deep_(deep) {}
 
     awaitable<void> begin(std::uint64_t size) {
-        const auto features = co_await rclone_.features(plan_.job.remoteName);
+        RemoteFeatures features;
+        const Step ask = [&](std::uint32_t) -> awaitable<void> {
+            features = co_await rclone_.features(plan_.job.remoteName);
+        };
+        co_await attempt(plan_.settings, "Asking what the remote can do", ask);
         // Some remotes keep no hashes, but read everything to make one. That is what deep is for.
         if (!features.slowHash) hash_ = chooseHash(features);
         left_ = size;
@@ -105,14 +109,13 @@ class Verifier {
     awaitable<void> check(const std::vector<StoredBackup>& all, const StoredBackup& backup) {
         if (!backup.manifest) throw Error(backup.problem);
         baseOf(all, backup);
-        for (const auto& object : backup.manifest->objects) {
-            auto name = plan_.atDestination(object.name);
-            co_await checkObject(rclone_, std::move(name), object, hash_);
-        }
-        if (backup.manifest->copy)
-            co_await compareFiles(*backup.manifest);
-        else if (deep_)
-            co_await readBack(*backup.manifest);
+        const Step look = [&](std::uint32_t) -> awaitable<void> {
+            co_await checkObjects(rclone_, plan_, *backup.manifest, hash_);
+            if (backup.manifest->copy) co_await compareFiles(*backup.manifest);
+        };
+        auto what = "Looking at " + backup.manifestName;
+        co_await attempt(plan_.settings, std::move(what), look);
+        if (deep_ && !backup.manifest->copy) co_await readBack(*backup.manifest);
     }
 
   private:

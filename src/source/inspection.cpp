@@ -18,9 +18,16 @@ namespace {
 
 constexpr auto longestCheck = 6h;
 
-ChildSpec git(const fs::path& repository, std::vector<std::string> words) {
+/// A repository, and the descriptors that its path goes by.
+struct HeldRepository {
+    fs::path path;
+    std::vector<int> descriptors;
+};
+
+ChildSpec git(const HeldRepository& repository, std::vector<std::string> words) {
     ChildSpec spec;
-    spec.argv = {"git", "--git-dir=" + repository.string()};
+    spec.keep = repository.descriptors;
+    spec.argv = {"git", "--git-dir=" + repository.path.string()};
     spec.argv.insert(spec.argv.end(), words.begin(), words.end());
     spec.environment = {"GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_NO_LAZY_FETCH=1"};
     return spec;
@@ -47,7 +54,7 @@ std::string complaint(const ChildOutput& answer) {
     return said.size() <= most ? said : said.substr(0, most) + "…";
 }
 
-awaitable<void> demandCommit(fs::path repository, std::string commit) {
+awaitable<void> demandCommit(HeldRepository repository, std::string commit) {
     std::vector<std::string> words{"cat-file", "-e", commit + "^{commit}"};
     auto spec = git(repository, std::move(words));
     const auto answer = co_await runChild(std::move(spec), 5min);
@@ -56,9 +63,9 @@ awaitable<void> demandCommit(fs::path repository, std::string commit) {
         fmt::format("The restored repository does not have the commit {}, of which its manifest tells.", commit));
 }
 
-awaitable<void> checkRepository(fs::path repository, std::string commit) {
-    demandOwnObjects(repository);
-    forgetConfiguration(repository);
+awaitable<void> checkRepository(HeldRepository repository, std::string commit) {
+    demandOwnObjects(repository.path);
+    forgetConfiguration(repository.path);
     std::vector<std::string> words{"fsck", "--full", "--no-reflogs", "--no-dangling", "--no-progress"};
     auto spec = git(repository, std::move(words));
     const auto answer = co_await runChild(std::move(spec), longestCheck);
@@ -84,7 +91,7 @@ FileCount countFiles(const fs::path& folder) {
     return count;
 }
 
-awaitable<nlohmann::json> inspect(std::string place, Manifest manifest) {
+awaitable<nlohmann::json> inspect(std::string place, std::vector<int> descriptors, Manifest manifest) {
     nlohmann::json findings = nlohmann::json::object();
     if (manifest.stream && manifest.stream->format == "zfs-send") {
         findings["guid"] = manifest.sourceFields.at("guid"); // compared as each snapshot was received
@@ -104,7 +111,8 @@ awaitable<nlohmann::json> inspect(std::string place, Manifest manifest) {
     }
     std::string commit;
     if (manifest.sourceFields.is_object()) commit = manifest.sourceFields.value("commit", "");
-    co_await checkRepository(repository, std::move(commit));
+    HeldRepository held{repository, std::move(descriptors)};
+    co_await checkRepository(std::move(held), std::move(commit));
     findings["gitFsck"] = "ok";
     co_return findings;
 }

@@ -18,6 +18,7 @@ constexpr auto base = "base";           ///< the task to make the run's snapshot
 // of targets; target.cpp undoes each
 constexpr auto receivedDataset = "received-dataset";
 constexpr auto folderArrival = "folder-arrival";   ///< what is restored is about to get its name
+constexpr auto filesArrival = "files-arrival";     ///< files are about to be brought back in place
 constexpr auto datasetArrival = "dataset-arrival"; ///< likewise
 constexpr auto volumeArrival = "volume-arrival";   ///< folders of volumes are about to be exchanged
 

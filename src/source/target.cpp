@@ -1,6 +1,7 @@
 #include "source/target.hpp"
 
 #include "source/dataset_target.hpp"
+#include "source/files_arrival.hpp"
 #include "source/folder_target.hpp"
 #include "source/kinds.hpp"
 #include "source/volume_swap.hpp"
@@ -24,6 +25,7 @@ awaitable<bool> arrived(const Ledger& ledger) {
     for (const auto& entry : ledger.outstanding()) {
         bool there = false;
         if (entry.kind == kinds::folderArrival) there = folderArrived(entry.what);
+        if (entry.kind == kinds::filesArrival) there = filesArrived(entry.what);
         if (entry.kind == kinds::volumeArrival) there = volumesArrived(entry.what);
         if (entry.kind == kinds::datasetArrival) there = co_await datasetArrived(entry.what);
         if (there) co_return true;
@@ -34,6 +36,8 @@ awaitable<bool> arrived(const Ledger& ledger) {
 awaitable<bool> undoTargetEntry(const LedgerEntry& entry, const LedgerHeader& header) {
     if (entry.kind == kinds::folderArrival)
         undoFolderArrival(entry.what);
+    else if (entry.kind == kinds::filesArrival)
+        undoFilesArrival(entry.what);
     else if (entry.kind == kinds::volumeArrival)
         undoVolumesArrival(entry.what);
     else if (entry.kind == kinds::datasetArrival)

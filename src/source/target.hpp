@@ -23,8 +23,14 @@ class Target {
     /// Makes an empty place beside the target; once for each attempt.
     virtual awaitable<void> beginAttempt() = 0;
 
-    /// What grows beside the target: a folder, or a dataset.
+    /// What grows beside the target: a folder, or a dataset. As the programs know it that get descriptors().
     [[nodiscard]] virtual std::string place() const = 0;
+
+    /// The same for people.
+    [[nodiscard]] virtual std::string shownPlace() const { return place(); }
+
+    /// What the programs must inherit that read or write place().
+    [[nodiscard]] virtual std::vector<int> descriptors() const { return {}; }
 
     /// The program that takes this backup's stream from its standard input; once for each of a chain, the full one
     /// first.

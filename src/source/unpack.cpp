@@ -1,10 +1,10 @@
 #include "source/unpack.hpp"
 
-#include "util/error.hpp"
-#include "util/fd.hpp"
+#include <climits>
+#include <sstream>
+#include <string_view>
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <fmt/format.h>
 
 namespace holdfast {
 
@@ -27,9 +27,23 @@ std::vector<std::string> unpackInto(const std::filesystem::path& folder, const s
     return argv;
 }
 
-void syncFileSystem(const std::filesystem::path& folder) {
-    const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!fd || ::syncfs(fd.get()) < 0) throwErrno("sync " + folder.string());
+std::string explainTar(const std::string& lastWords) {
+    constexpr std::string_view absent = ": Not found in archive";
+    std::string missing;
+    std::istringstream lines(lastWords);
+    for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with("tar: ") || !line.ends_with(absent)) continue;
+        const auto name = line.substr(5, line.size() - 5 - absent.size());
+        missing += (missing.empty() ? "" : ", ") + name;
+    }
+    if (!missing.empty()) return fmt::format("There is no {} in this backup.", missing);
+    if (lastWords.find("File name too long") != lastWords.npos) {
+        return fmt::format("The archive has a path that is longer than a path on this system may be ({} bytes), so "
+                           "that it cannot be made again. Restore what else is in it by choosing paths, and shorten "
+                           "that path where it was backed up.",
+                           PATH_MAX);
+    }
+    return lastWords;
 }
 
 } // namespace holdfast

@@ -14,7 +14,7 @@ enum class Attributes { None, All };
 std::vector<std::string> unpackInto(const std::filesystem::path& folder, const std::vector<std::string>& members,
                                     Attributes attributes);
 
-/// The bytes of everything on the folder's file system are on disk when this returns.
-void syncFileSystem(const std::filesystem::path& folder);
+/// What tar's last words mean for whoever restores, in a sentence; as they are, where they mean nothing particular.
+std::string explainTar(const std::string& lastWords);
 
 } // namespace holdfast

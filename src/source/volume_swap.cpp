@@ -1,17 +1,13 @@
 #include "source/volume_swap.hpp"
 
 #include "source/kinds.hpp"
+#include "source/staging.hpp"
 #include "util/error.hpp"
-#include "util/file.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
-#include <sys/stat.h>
 
 namespace holdfast {
 
@@ -19,19 +15,34 @@ namespace fs = std::filesystem;
 
 namespace {
 
+/// A name, and the folder that it is in, held.
+struct NameIn {
+    HeldPath folder;
+    std::string name;
+};
+
+NameIn nameAt(const fs::path& path) { return {hold(path.parent_path(), Owners::Any), path.filename().string()}; }
+
 /// 0: nothing is there. The number of a device may be another after a reboot, so it identifies nothing.
 ino_t inodeOf(const fs::path& path) {
-    struct stat info {};
-    if (::lstat(path.c_str(), &info) == 0) return info.st_ino;
-    if (errno == ENOENT || errno == ENOTDIR) return 0;
-    throwErrno("look at " + path.string());
+    const auto folder = holdIfThere(path.parent_path());
+    if (!folder) return 0;
+    const auto found = statusIn(*folder, path.filename().string());
+    return found ? found->st_ino : 0;
 }
 
-/// `flags` as of renameat2(2): it exchanges, or replaces nothing.
-void renameWith(unsigned flags, const fs::path& from, const fs::path& to) {
-    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), flags) == 0) return;
-    throwErrno(
-        fmt::format("{} {} and {}", flags == RENAME_EXCHANGE ? "exchange" : "rename", from.string(), to.string()));
+void setBeside(const fs::path& from, const fs::path& to) {
+    const auto source = nameAt(from);
+    const auto target = nameAt(to);
+    moveInto(source.folder, source.name, target.folder, target.name);
+}
+
+/// Both lie in one folder.
+void exchangeFolders(const fs::path& one, const fs::path& other) {
+    const auto at = nameAt(one);
+    if (exchangeNames(at.folder, at.name, other.filename().string())) return;
+    throw Error(
+        fmt::format("The file system of {} cannot exchange two folders; restore to a folder instead.", one.string()));
 }
 
 nlohmann::json entryOf(const VolumeSwap& swap) {
@@ -53,9 +64,9 @@ void swapVolumes(const std::vector<VolumeSwap>& swaps, Ledger& ledger) {
     auto volumes = nlohmann::json::array();
     for (const auto& swap : swaps) volumes.push_back(entryOf(swap));
     ledger.acquire(kinds::volumeArrival, {{"volumes", volumes}}, OnFailure::Undo, OnCommit::Keep);
-    for (const auto& swap : swaps) renameWith(RENAME_NOREPLACE, swap.fresh, swap.aside);
-    for (const auto& swap : swaps) renameWith(RENAME_EXCHANGE, swap.aside, swap.folder);
-    for (const auto& swap : swaps) syncFolder(swap.folder.parent_path());
+    for (const auto& swap : swaps) setBeside(swap.fresh, swap.aside);
+    for (const auto& swap : swaps) exchangeFolders(swap.aside, swap.folder);
+    for (const auto& swap : swaps) syncNames(nameAt(swap.folder).folder);
 }
 
 bool volumesArrived(const nlohmann::json& entry) {
@@ -67,10 +78,10 @@ bool volumesArrived(const nlohmann::json& entry) {
 void undoVolumesArrival(const nlohmann::json& entry) {
     const auto& volumes = entry.at("volumes");
     for (const auto& volume : volumes) {
-        if (isFresh(volume, "path")) renameWith(RENAME_EXCHANGE, pathIn(volume, "aside"), pathIn(volume, "path"));
+        if (isFresh(volume, "path")) exchangeFolders(pathIn(volume, "aside"), pathIn(volume, "path"));
     }
     for (const auto& volume : volumes) {
-        if (isFresh(volume, "aside")) renameWith(RENAME_NOREPLACE, pathIn(volume, "aside"), pathIn(volume, "fresh"));
+        if (isFresh(volume, "aside")) setBeside(pathIn(volume, "aside"), pathIn(volume, "fresh"));
     }
 }
 

@@ -3,6 +3,7 @@
 #include "source/docker_tar.hpp"
 #include "source/kinds.hpp"
 #include "source/scratch.hpp"
+#include "source/staging.hpp"
 #include "source/unpack.hpp"
 #include "source/volume_swap.hpp"
 #include "util/error.hpp"
@@ -19,8 +20,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Throws `Error` if it cannot be read: what is in it might be lost.
-bool isEmpty(const fs::path& folder) { return fs::is_empty(folder); }
+/// Throws if it cannot be read: what is in it might be lost.
+bool isEmpty(const fs::path& folder) { return fs::is_empty(hold(folder, Owners::Any).forChild()); }
 
 /// Where what was in a volume stays.
 fs::path keptAs(const VolumeToRead& volume, const std::string& runId) {
@@ -32,12 +33,19 @@ fs::path emptyAs(const VolumeToRead& volume, const std::string& runId) {
     return volume.folder.string() + ".empty" + runSuffix(runId);
 }
 
+bool hasFolder(const HeldPath& folder, const fs::path& path) {
+    try {
+        folderBelow(folder, path);
+        return true;
+    } catch (const Error&) {
+        return false;
+    }
+}
+
 std::optional<std::string> socketOf(const RestoreTask& task) {
     if (task.engineSocket.empty()) return std::nullopt;
     return task.engineSocket;
 }
-
-bool isRealFolder(const fs::path& path) { return fs::symlink_status(path).type() == fs::file_type::directory; }
 
 } // namespace
 
@@ -52,8 +60,10 @@ awaitable<void> VolumeTarget::prepare() {
     volumes_ = co_await locateChosen(*engine_, choices_);
     refuseWhatIsThere();
     co_await usersOf(*engine_, volumes_, stopFirst_);
-    beside_ = volumes_.front().folder.string() + runSuffix(runId_);
-    ledger_.acquire(kinds::scratch, {{"path", beside_.string()}});
+    const auto& first = volumes_.front().folder;
+    parent_ = hold(first.parent_path(), Owners::Any);
+    name_ = first.filename().string() + runSuffix(runId_);
+    ledger_.acquire(kinds::scratch, {{"path", shownPlace()}});
 }
 
 void VolumeTarget::refuseWhatIsThere() {
@@ -66,24 +76,31 @@ void VolumeTarget::refuseWhatIsThere() {
 }
 
 awaitable<void> VolumeTarget::beginAttempt() {
-    removeOfRun(beside_, runId_);
-    makePrivateFolder(beside_);
+    staging_.reset();
+    removeOfRun(shownPlace(), runId_);
+    staging_ = makeStaging(*parent_, name_);
+    makeStaging(*staging_, stagedName);
     co_return;
 }
 
 std::vector<std::string> VolumeTarget::consumer(const Manifest&) const {
     std::vector<std::string> members;
     for (const auto& choice : choices_) members.push_back(folderInArchive(choice.from));
-    return unpackInto(beside_, members, Attributes::All);
+    return unpackInto(place(), members, Attributes::All);
 }
 
-fs::path VolumeTarget::fresh(const VolumeChoice& choice) const { return beside_ / folderInArchive(choice.from); }
+std::string VolumeTarget::place() const { return staging_->forChild() + "/" + stagedName; }
+
+std::string VolumeTarget::shownPlace() const { return (parent_->real() / name_).string(); }
+
+fs::path VolumeTarget::fresh(const VolumeChoice& choice) const {
+    return fs::path(shownPlace()) / stagedName / folderInArchive(choice.from);
+}
 
 /// An archive of unknown origin may have anything under the name of a volume's folder.
 awaitable<void> VolumeTarget::received(const Manifest&) {
     for (const auto& choice : choices_) {
-        const auto folder = fresh(choice);
-        if (isRealFolder(folder.parent_path()) && isRealFolder(folder)) continue;
+        if (hasFolder(*staging_, fs::path(stagedName) / folderInArchive(choice.from))) continue;
         throw Error(fmt::format("The archive has no folder {}, though its manifest names the volume {}.",
                                 folderInArchive(choice.from), choice.from));
     }
@@ -91,7 +108,7 @@ awaitable<void> VolumeTarget::received(const Manifest&) {
 }
 
 awaitable<void> VolumeTarget::arrive() {
-    syncFileSystem(beside_); // which may take long, and nobody waits yet
+    syncFileSystem(*staging_); // which may take long, and nobody waits yet
     co_await stopUsers();
     co_await demandNoUsers();
     demandSameFolders(volumes_);

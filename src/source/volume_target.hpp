@@ -3,6 +3,7 @@
 #include "source/docker_pause.hpp"
 #include "source/target.hpp"
 #include "source/volume_choice.hpp"
+#include "util/held_path.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -17,7 +18,9 @@ class VolumeTarget : public Target {
 
     awaitable<void> prepare() override;
     awaitable<void> beginAttempt() override;
-    [[nodiscard]] std::string place() const override { return beside_.string(); }
+    [[nodiscard]] std::string place() const override;
+    [[nodiscard]] std::string shownPlace() const override;
+    [[nodiscard]] std::vector<int> descriptors() const override { return {staging_->fd()}; }
     [[nodiscard]] std::vector<std::string> consumer(const Manifest& manifest) const override;
     awaitable<void> received(const Manifest&) override;
     awaitable<void> arrive() override;
@@ -39,7 +42,9 @@ class VolumeTarget : public Target {
 
     std::optional<Engine> engine_;
     std::vector<VolumeToRead> volumes_; ///< one for each of choices_
-    std::filesystem::path beside_;      ///< where it grows
+    std::optional<HeldPath> parent_;    ///< of the first
+    std::string name_;                  ///< in it: where it grows
+    std::optional<HeldPath> staging_;   ///< that, root's alone
     std::vector<std::string> kept_;     ///< what was in the volumes
 };
 

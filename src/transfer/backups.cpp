@@ -107,6 +107,10 @@ awaitable<std::vector<StoredBackup>> readBackups(const Rclone& rclone, std::stri
     }
     std::string whyNotFetched;
     if (!names.empty()) whyNotFetched = co_await rclone.fetch(folder, names, scratch);
+    if (!whyNotFetched.empty()) { // of some: one refused connection must not make a backup unreadable
+        std::erase_if(names, [&](const std::string& name) { return std::filesystem::exists(scratch / name); });
+        if (!names.empty()) whyNotFetched = co_await rclone.fetch(folder, names, scratch);
+    }
     for (const auto& file : files) backups.push_back(fetched(scratch, file, whyNotFetched));
     std::sort(backups.begin(), backups.end(), newer);
     co_return backups;

@@ -146,11 +146,18 @@ TransferError rcloneFailure(const std::string& doing, const ExitStatus& status, 
     return {message, !final && !permanent(errorTail)};
 }
 
+Rclone Rclone::keeping(std::vector<int> descriptors) const {
+    Rclone other = *this;
+    other.keep_ = std::move(descriptors);
+    return other;
+}
+
 ChildSpec Rclone::command(std::vector<std::string> arguments) const {
     // Without --ask-password=false an encrypted configuration would wait for a password for ever.
     // A bucket that is not there is a mistake in a name, and not to be made.
     ChildSpec spec{.argv = {"rclone", "--config", config_.string(), "--ask-password=false", "--s3-no-check-bucket"},
-                   .environment = proxies()};
+                   .environment = proxies(),
+                   .keep = keep_};
     spec.environment.emplace_back("XDG_CACHE_HOME=/var/lib/holdfast/cache");
     spec.argv.insert(spec.argv.end(), patience_.begin(), patience_.end());
     spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());

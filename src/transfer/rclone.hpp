@@ -27,6 +27,9 @@ class Rclone {
     /// nothing takes longer than `longest`.
     [[nodiscard]] Rclone hurried(std::chrono::seconds longest) const;
 
+    /// The same, whose every process gets these descriptors, too: local folders are named by them.
+    [[nodiscard]] Rclone keeping(std::vector<int> descriptors) const;
+
     /// `rclone --config … ARGUMENTS…`, with what every call needs.
     [[nodiscard]] ChildSpec command(std::vector<std::string> arguments) const;
 
@@ -78,6 +81,7 @@ class Rclone {
     std::filesystem::path config_;
     std::vector<std::string> patience_{}; ///< flags
     std::optional<std::chrono::seconds> longest_{};
+    std::vector<int> keep_{};
 };
 
 /// Tells from rclone's exit status (rclone docs, "Exit code") and its last words whether another attempt can succeed.

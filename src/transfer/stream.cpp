@@ -36,9 +36,10 @@ PipeSpec::Failure failureOfProducer(std::string program) {
 }
 
 /// It is the stream that is wrong, or the place where it should go: another attempt would not help.
-PipeSpec::Failure failureOfConsumer(std::string program, std::string object) {
-    return [program = std::move(program), object = std::move(object)](const ExitStatus& status,
-                                                                      const std::string& lastWords) {
+PipeSpec::Failure failureOfConsumer(const ReceiveSpec& spec) {
+    return [program = spec.consumer.at(0), object = spec.object, explain = spec.explain](const ExitStatus& status,
+                                                                                         const std::string& lastWords) {
+        if (explain && explain(lastWords) != lastWords) return TransferError(explain(lastWords), false);
         return TransferError(fmt::format("{} could not take {}: it {}{}{}", program, object, status.describe(),
                                          lastWords.empty() ? "." : ": ", lastWords),
                              false);
@@ -96,7 +97,8 @@ awaitable<void> receiveStream(const Rclone& rclone, ReceiveSpec spec, Progress& 
     if (!spec.consumer.empty()) {
         pipe.consumer.emplace();
         pipe.consumer->argv = spec.consumer;
-        pipe.consumerFailed = failureOfConsumer(spec.consumer.at(0), spec.object);
+        pipe.consumer->keep = spec.keep;
+        pipe.consumerFailed = failureOfConsumer(spec);
     }
     pipe.decompress = spec.stream.compression == "zstd";
     pipe.limitInput = true;

@@ -51,6 +51,9 @@ struct ReceiveSpec {
     Manifest::Object wanted;
     Manifest::Stream stream;
     std::vector<std::string> consumer; ///< argv; reads the stream from standard input. Empty: it is only checked
+    std::vector<int> keep{};           ///< descriptors that the consumer needs
+    /// The consumer's last words as a person understands them; else as they are.
+    std::function<std::string(const std::string&)> explain{};
     USec stallTimeout = 0;
     USec killDelay = 0;
 };

@@ -12,6 +12,7 @@ import holdfast
 import pytest
 from test_docker import Busy, between, docker_job, engine, fill, listing, real, runs_again  # noqa: F401
 from test_restore import fails, one_megabyte_a_second  # noqa: F401
+from test_restore_held import came, configuration, exchanging, hers  # noqa: F401
 
 ENGINE = "podman"
 
@@ -79,6 +80,19 @@ def test_everything_comes_back(engine, remote):  # noqa: F811
         assert engine.runs(name) and (engine.state(name)["StartedAt"] == began[name]) == (name == stranger)
     seen = pathlib.Path(f"/proc/{engine.state(user)['Pid']}/root/one/text")
     assert seen.read_text().startswith("text"), "the container sees what came back"
+
+
+def test_owner_of_what_a_volume_lies_in_cannot_lead_a_restore_elsewhere(engine, remote, hers, exchanging):  # noqa: F811
+    folder = hers / "volume"
+    folder.mkdir()
+    fill(folder)
+    volume = engine.volume("--opt=type=none", "--opt=o=bind", f"--opt=device={folder}")
+    backup = holdfast.start(docker_job(remote, engine, {"volumeName": [volume]}))
+    backup.completes()
+    before, mine = configuration(), listing(folder)
+    last = into_volumes(remote, backup.id, engine, **force()).wait()
+    assert exchanging() and configuration() == before and listing(folder) == mine
+    assert came(last) or pathlib.Path(hers / "gone").stat().st_mode & 0o7777 == 0o700
 
 
 def test_one_volume_into_another(engine, remote):  # noqa: F811
