@@ -206,12 +206,12 @@ awaitable<Manifest::Object> writeList(Backup backup, FileList files) {
 /// The manifest of an earlier copy must not vouch for a mirror that begins to change. It goes before its list does.
 /// Told, since nothing can be restored from then on until a run is done.
 awaitable<void> withdraw(Backup backup) {
-    backup.reporter.metadata({{"mirrorOpened", true}});
     auto manifest = backup.plan.manifestPath();
     auto list = backup.plan.atDestination(backup.plan.fileListName());
     std::string whyNot;
     try {
         co_await backup.rclone.remove(std::move(manifest));
+        backup.reporter.metadata({{"mirrorOpened", true}});
         co_await backup.rclone.remove(std::move(list));
     } catch (const TransferError& e) {
         if (e.retry()) throw;
