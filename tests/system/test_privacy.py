@@ -5,12 +5,10 @@ import re
 
 import holdfast
 import pytest
-from holdfast import JOB, MANAGER, ROOT, RUN, GLib, call, call_as, sh
-
-from test_script import script_job, write_script
+from holdfast import MANAGER, ROOT, RUN, call, call_as
 
 SECRET = "hunter2-secret"
-SCRIPTS = pathlib.Path("/srv/tests/scripts")
+FOLDER = pathlib.Path("/srv/tests/privacy")
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 
 
@@ -23,8 +21,10 @@ def started_by_alice(job):
 @pytest.fixture
 def failing(remote):
     """A job whose script fails with a secret on its lips."""
-    SCRIPTS.mkdir(parents=True, exist_ok=True)
-    script = write_script(f"sleep 1; echo PGPASSWORD={SECRET} >&2; exit 3")
+    FOLDER.mkdir(mode=0o755, parents=True, exist_ok=True)
+    script = FOLDER / "fail.sh"
+    script.write_text(f"#!/bin/sh\nsleep 1; echo PGPASSWORD={SECRET} >&2; exit 3\n")
+    script.chmod(0o755)
     name = "shared-failing"
     holdfast.create_job({"name": name, "remoteName": remote.name, "destinationPath": "backups", "preprocessType": "script",
                          "preprocessConfig": {"script": {"scriptPath": str(script)}}})
@@ -43,7 +43,7 @@ def test_words_of_a_script_are_for_those_who_may_read_them(failing):
     with holdfast.Signals() as signals:
         run = started_by_alice(failing)
         last = run.wait()
-        told = [signal for signal in signals.named("PropertiesChanged") + signals.named("InterfacesAdded")]
+        told = signals.named("PropertiesChanged") + signals.named("InterfacesAdded")
     assert last["Result"] == "failed" and SECRET in last["Error"]
     assert SECRET not in str(told)
     assert any("Error" in signal[3][2] for signal in told if signal[2] == "PropertiesChanged"), "it is told that there is one"
