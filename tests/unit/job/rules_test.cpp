@@ -137,6 +137,12 @@ TEST(Rules, LayoutBelongsToPlainJobs) {
     EXPECT_EQ(problemsOf(with(minimal("zfs"), "/layout", "versions")),
               (std::vector<Problem>{{"/layout", "layout", "layout can only be used when preprocessType is \"none\""}}));
     EXPECT_TRUE(problemsOf(without(with(minimal("none"), "/layout", "versions"), "/preprocessType")).empty());
+    const auto followed = [](const char* type) {
+        return problemsOf(with(minimal(type), "/rcloneOptions", nlohmann::json{{"copy-links", true}}));
+    };
+    EXPECT_TRUE(followed("none").empty());
+    ASSERT_EQ(followed("script").size(), 1U);
+    EXPECT_EQ(followed("script").front().pointer, "/rcloneOptions/copy-links");
 }
 
 TEST(Rules, IncrementalSaysWhetherAndHowLongChainsAre) {

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 namespace holdfast::test {
 
@@ -53,6 +54,20 @@ TEST_F(Store, FolderThatIsNotThereIsEmpty) {
     EXPECT_TRUE(store_.jobs().empty());
     EXPECT_TRUE(store_.broken().empty());
     EXPECT_FALSE(fs::exists(jobs_));
+}
+
+TEST_F(Store, FileThatOthersCanWriteIsBroken) {
+    if (::geteuid() != 0) GTEST_SKIP() << "only root has something to lend";
+    for (const char* name : {"open", "given", "fine"}) {
+        put(std::string(name) + ".json", named(name).dump());
+    }
+    ASSERT_EQ(::chmod((jobs_ / "open.json").c_str(), 0666), 0);
+    ASSERT_EQ(::chown((jobs_ / "given.json").c_str(), 12345, 12345), 0);
+    store_.reload();
+    EXPECT_EQ(names(), std::vector<std::string>{"fine"});
+    ASSERT_EQ(store_.broken().size(), 2U);
+    EXPECT_NE(store_.broken()[0].why.find("belongs to user 12345"), std::string::npos);
+    EXPECT_NE(store_.broken()[1].why.find("may be written to by others than root (mode 0666)"), std::string::npos);
 }
 
 TEST_F(Store, AddWritesAFileThatLoads) {
