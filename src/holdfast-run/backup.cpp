@@ -14,13 +14,24 @@
 #include <chrono>
 #include <utility>
 
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 namespace holdfast {
 
 using std::chrono::microseconds;
 
 namespace {
+
+void warnIfReadable(const std::filesystem::path& rcloneConfig) {
+    struct stat info {};
+    if (::stat(rcloneConfig.c_str(), &info) < 0 || (info.st_mode & 0044) == 0) return;
+    logWarning(
+        fmt::format("Others than root may read rclone's configuration {} (mode {:04o}), and with it the secrets of "
+                    "the remotes. Take that away: chmod 600 {}",
+                    rcloneConfig.string(), info.st_mode & 07777, rcloneConfig.string()));
+}
 
 /// To ask takes rclone longer than many a source takes to be ready.
 Question<Destination>::Ask destinationOf(const Rclone& rclone, const Plan& plan) {
@@ -37,11 +48,24 @@ awaitable<void> lookForEarlier(const Rclone& rclone, const Settings& settings, S
     source.earlier(manifest);
 }
 
-awaitable<void> prepare(Source& source, const Plan& plan, Reporter& reporter) {
+/// Within preprocessTimeout. That it was too slow is in the ledger before it is told to stop: it may hang, and take the
+/// program with it.
+awaitable<void> prepareInTime(Source& source, const Plan& plan, Ledger& ledger) {
+    using namespace asio::experimental::awaitable_operators;
+    const auto tooSlow = fmt::format("{} took longer than preprocessTimeout ({}).", source.preparing(),
+                                     formatSpan(plan.job.preprocessTimeout));
+    auto limit = [&]() -> awaitable<void> {
+        co_await sleepFor(microseconds(plan.job.preprocessTimeout));
+        ledger.verdict(tooSlow);
+    };
+    const auto first = co_await (caught(source.prepare()) || limit());
+    if (first.index() == 1) throw TimedOut(tooSlow);
+    if (const auto failure = std::get<0>(first)) std::rethrow_exception(failure);
+}
+
+awaitable<void> prepare(Source& source, const Plan& plan, Ledger& ledger, Reporter& reporter) {
     const auto begin = std::chrono::steady_clock::now(); // which nobody sets
-    auto work = withDeadline(source.prepare(), microseconds(plan.job.preprocessTimeout),
-                             fmt::format("{} took longer than preprocessTimeout ({}).", source.preparing(),
-                                         formatSpan(plan.job.preprocessTimeout)));
+    auto work = prepareInTime(source, plan, ledger);
     const auto failure = co_await caught(std::move(work));
     if (failure) {
         reporter.metadata(source.metadataOfFailure());
@@ -81,6 +105,7 @@ awaitable<void> commit(const Rclone& rclone, const Plan& plan, Ledger& ledger, c
 awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Reporter& reporter, RateLimiter& limiter) {
     const Rclone rclone(plan.settings.rcloneConfig);
 
+    warnIfReadable(plan.settings.rcloneConfig);
     reporter.phase("preprocessing");
     Question<Destination> destination(co_await asio::this_coro::executor, destinationOf(rclone, plan));
     Warnings warnings(reporter);
@@ -90,7 +115,7 @@ awaitable<void> backUp(const Plan& plan, const Paths& paths, Ledger& ledger, Rep
         co_await attempt(plan.settings, "Asking the remote", ask);
     }
     co_await lookForEarlier(rclone, plan.settings, *source);
-    co_await prepare(*source, plan, reporter);
+    co_await prepare(*source, plan, ledger, reporter);
 
     Manifest manifest;
     const Backup backup{plan, rclone, destination, *source, ledger, reporter, limiter, warnings};

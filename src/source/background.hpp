@@ -28,7 +28,8 @@ class Background {
     Background() : thread_(1) {}
 
     /// Runs `work` there and waits for its end; what it throws is thrown here. Cancelling the wait asks `work` to stop
-    /// and still waits for it: nothing goes on behind the caller's back.
+    /// and still waits for it: nothing goes on behind the caller's back. Work that does not stop within ten seconds
+    /// ends the program as it is: whoever cancels has written down why.
     awaitable<void> run(std::function<void(const Stop&)> work);
 
   private:
