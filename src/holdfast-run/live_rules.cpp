@@ -5,11 +5,15 @@
 #include "job/job.hpp"
 #include "job/schedule.hpp"
 #include "source/engine.hpp"
+#include "source/flash_repository.hpp"
+#include "source/plain.hpp"
 #include "source/script_file.hpp"
 #include "util/child.hpp"
+#include "util/held_path.hpp"
 #include "util/log.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
 #include <map>
 #include <vector>
@@ -187,18 +191,23 @@ bool isHidden(const std::filesystem::path& path) {
     return false;
 }
 
-void checkPath(const std::filesystem::path& path, const char* pointer, Problems& problems) {
-    std::error_code none;
-    if (std::filesystem::exists(path, none) || isHidden(path)) return;
-    problems.push_back({pointer, "no-such-source",
-                        fmt::format("There is no {} to back up; is its file system mounted?", path.string())});
+/// A run opens it in the same way, and would fail.
+template<typename Open>
+void checkOpens(const std::filesystem::path& path, const char* pointer, Open open, Problems& problems) {
+    if (isHidden(path)) return;
+    try {
+        open(path);
+    } catch (const std::exception&) {
+        problems.push_back({pointer, "no-such-source", sentenceOf(std::current_exception())});
+    }
 }
 
-/// A job that is being written may come before what it backs up.
-void checkStored(const Job& job, Problems& problems) {
-    if (job.sourceType() == SourceType::None) checkPath(job.sourcePath, "/sourcePath", problems);
+void checkFiles(const Job& job, Problems& problems) {
+    const auto plain = [](const auto& path) { static_cast<void>(holdPlain(path)); };
+    const auto repository = [](const auto& path) { static_cast<void>(findFlash(path)); };
+    if (job.sourceType() == SourceType::None) checkOpens(job.sourcePath, "/sourcePath", plain, problems);
     if (const auto* flash = std::get_if<FlashConfig>(&job.source)) {
-        checkPath(std::filesystem::path(flash->gitPath).parent_path(), "/preprocessConfig/flash/gitPath", problems);
+        checkOpens(flash->gitPath, "/preprocessConfig/flash/gitPath", repository, problems);
     }
 }
 
@@ -211,6 +220,7 @@ awaitable<Problems> problemsOf(const Job& job, const Remotes& remotes, Calendar&
     if (const auto* script = std::get_if<ScriptConfig>(&job.source)) {
         for (auto& problem : scriptProblems(*script)) problems.push_back(std::move(problem));
     }
+    checkFiles(job, problems);
     if (job.sourceType() == SourceType::Docker) co_await checkEngine(job, problems);
     co_return problems;
 }
@@ -236,8 +246,7 @@ awaitable<nlohmann::json> checkStoredJobs(const Rclone& rclone, nlohmann::json d
     auto faults = nlohmann::json::object();
     for (const auto& document : documents) {
         const auto job = parseJob(document);
-        auto problems = co_await problemsOf(job, remotes, calendar);
-        checkStored(job, problems);
+        const auto problems = co_await problemsOf(job, remotes, calendar);
         for (const auto& problem : problems) faults[job.name].push_back(problem.message);
     }
     nlohmann::json answer;

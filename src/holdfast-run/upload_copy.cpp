@@ -1,4 +1,5 @@
 #include "attempts.hpp"
+#include "copy_source.hpp"
 #include "ground.hpp"
 #include "upload.hpp"
 
@@ -37,17 +38,6 @@ std::chrono::microseconds hashDeadline(std::uint64_t bytes) {
     return longestListing + std::chrono::seconds(bytes / slowestRead);
 }
 
-/// A destination in the source would be copied into itself, deeper with each run.
-void refuseCopyIntoItself(const Job& job, const RemoteFeatures& features, const fs::path& from) {
-    if (!features.local || job.rcloneOptions.contains("exclude") || job.rcloneOptions.contains("filter")) return;
-    const auto to = (fs::path(features.root) / job.destinationPath).lexically_normal();
-    const auto [source, destination] = std::mismatch(from.begin(), from.end(), to.begin(), to.end());
-    if (source != from.end()) return;
-    throw Error(fmt::format("The destination {} lies in the source {}, so every run would copy the earlier ones too. "
-                            "Choose another destination, or leave it out with rcloneOptions.exclude.",
-                            to.string(), from.string()));
-}
-
 /// --links would hold for a destination on a disk of this machine too: there rclone would make links, and set modes and
 /// owners of what they point to.
 std::vector<std::string> withoutLinks(std::vector<std::string> flags) {
@@ -55,36 +45,42 @@ std::vector<std::string> withoutLinks(std::vector<std::string> flags) {
     return flags;
 }
 
-std::string sourceFor(const fs::path& from, const nlohmann::json& rcloneOptions) {
-    return rcloneOptions.value("links", false) ? ":local,links=true:" + from.string() : from.string();
+/// Root follows no link that a script has made.
+nlohmann::json optionsFor(const Job& job) {
+    auto options = job.rcloneOptions;
+    if (job.sourceType() == SourceType::Script) options.erase("copy-links");
+    return options;
 }
 
-CopySpec copySpec(const Backup& backup, const fs::path& from, const Comparison& comparison) {
+CopySpec copySpec(const Backup& backup, const CopySource& from, const Comparison& comparison) {
     const auto& plan = backup.plan;
-    CopySpec spec{.from = sourceFor(from, plan.job.rcloneOptions),
+    CopySpec spec{.from = from.name(),
                   .to = plan.outputPath(),
-                  .options = withoutLinks(copyFlags(plan.job.rcloneOptions)),
+                  .options = withoutLinks(copyFlags(optionsFor(plan.job))),
                   .stallTimeout = plan.settings.stallTimeout,
                   .killDelay = plan.settings.killDelay};
     spec.options.insert(spec.options.end(), comparison.options.begin(), comparison.options.end());
     return spec;
 }
 
-void tellNotices(const std::vector<std::string>& notices) {
-    for (std::size_t i = 0; i < std::min(notices.size(), namedAtMost); ++i) logNotice("rclone: " + notices[i]);
+void tellNotices(const std::vector<std::string>& notices, const CopySource& from) {
+    for (std::size_t i = 0; i < std::min(notices.size(), namedAtMost); ++i) {
+        logNotice("rclone: " + from.plainly(notices[i]));
+    }
     if (notices.size() > namedAtMost) {
         logNotice(fmt::format("rclone: {} more such lines.", notices.size() - namedAtMost));
     }
 }
 
-awaitable<void> copyOnce(Backup backup, CopySpec spec) {
+awaitable<void> copyOnce(Backup backup, const CopySource& from, CopySpec spec) {
     Reporter& reporter = backup.reporter;
     const TellCounts tell = [&reporter](const CopyCounts& counts) {
         reporter.metadata(
             {{"filesDone", counts.filesDone}, {"filesTotal", counts.filesTotal}, {"filesInFlight", counts.inFlight}});
     };
-    const auto copied = co_await copyFiles(backup.rclone, std::move(spec), reporter.progress(), backup.limiter, tell);
-    tellNotices(copied.notices);
+    const auto rclone = backup.rclone.keeping({from.descriptor()});
+    const auto copied = co_await copyFiles(rclone, std::move(spec), reporter.progress(), backup.limiter, tell);
+    tellNotices(copied.notices, from);
     reporter.metadata({{"notices", copied.notices.size()}, {"filesInFlight", nlohmann::json::array()}});
 }
 
@@ -108,11 +104,10 @@ bool changedSince(const fs::path& file, USec time) {
 }
 
 /// What was there when the copy began, and has not changed since: what has to be at the destination.
-FileList unchanged(const FileList& files, const fs::path& from, USec began) {
+FileList unchanged(const FileList& files, const fs::path& folder, USec began) {
     FileList kept;
-    const bool single = fs::is_regular_file(from);
     for (const auto& [path, file] : files) {
-        if (!changedSince(single ? from : from / path, began)) kept.emplace(path, file);
+        if (!changedSince(folder / path, began)) kept.emplace(path, file);
     }
     return kept;
 }
@@ -125,18 +120,18 @@ std::string hashFor(const Job& job, const RemoteFeatures& features) {
 }
 
 /// What there is to be copied.
-awaitable<FileList> filesIn(Backup backup, fs::path from) {
+awaitable<void> listSource(Backup backup, const CopySource& from, FileList& files) {
     Listing source;
-    source.folder = from.string();
-    source.options = listFlags(backup.plan.job.rcloneOptions);
-    auto files = co_await listFiles(backup.rclone, std::move(source), longestListing);
+    source.folder = from.name();
+    source.options = listFlags(optionsFor(backup.plan.job));
+    const auto rclone = backup.rclone.keeping({from.descriptor()});
+    files = co_await listFiles(rclone, std::move(source), longestListing);
     if (files.empty()) {
         throw TransferError(fmt::format("There are no files in {} to copy. Is something not mounted, or does a filter "
                                         "in rcloneOptions leave everything out?",
-                                        from.string()),
+                                        from.path().string()),
                             false);
     }
-    co_return files;
 }
 
 [[noreturn]] void refuseName(const std::string& path, const char* why) {
@@ -150,39 +145,38 @@ bool isMirrorsOwn(const std::string& path) {
 }
 
 /// Whether a file has the very name that the list has.
-bool isThere(const fs::path& from, const std::string& path) {
+bool isThere(const fs::path& folder, const std::string& path) {
     std::error_code none;
-    if (fs::is_regular_file(from, none)) return from.filename() == path;
-    return fs::exists(fs::symlink_status(from / path, none));
+    return fs::exists(fs::symlink_status(folder / path, none));
 }
 
 /// Names that would not come back as they are, and those that are Holdfast's own in a mirror.
-void refuseUnfitNames(const Job& job, const FileList& files, const fs::path& from) {
+void refuseUnfitNames(const Job& job, const FileList& files, const fs::path& folder) {
     for (const auto& [path, ignored] : files) {
         if (job.mirrors() && isMirrorsOwn(path)) refuseName(path, "a mirror's own manifest or list has such a name.");
-        if (path.find(twoQuotes) != path.npos && !isThere(from, path))
+        if (path.find(twoQuotes) != path.npos && !isThere(folder, path))
             refuseName(path, "its name has the character U+201B, which rclone doubles.");
         // The list says what of a mirror is restored.
-        if (job.mirrors() && path.find(notUtf8) != path.npos && !isThere(from, path))
+        if (job.mirrors() && path.find(notUtf8) != path.npos && !isThere(folder, path))
             refuseName(path, "its name is not UTF-8, and the list of a mirror's files could not tell it.");
     }
 }
 
 /// Of what lies at the destination, the files that this copy vouches for. `there`: what there was to be copied.
-awaitable<FileList> verified(Backup backup, FileList there, fs::path from, USec began, std::string hash) {
+awaitable<FileList> verified(Backup backup, FileList there, const CopySource& from, USec began, std::string hash) {
     Listing destination;
     destination.folder = backup.plan.outputPath();
-    destination.options = withoutLinks(linkFlags(backup.plan.job.rcloneOptions));
+    destination.options = withoutLinks(linkFlags(optionsFor(backup.plan.job)));
     destination.hash = hash;
     const auto deadline = hashDeadline(totalSize(there));
     auto found = co_await listFiles(backup.rclone, std::move(destination), deadline);
 
-    const auto wrong = differences(unchanged(there, from, began), found);
+    const auto wrong = differences(unchanged(there, from.folder(), began), found);
     if (!wrong.empty()) {
         const auto named = std::min(wrong.size(), namedAtMost);
         throw TransferError(
             fmt::format("{} of {} files are not at the destination as they are in {}: {}", wrong.size(), there.size(),
-                        from.string(),
+                        from.path().string(),
                         fmt::join(wrong.begin(), wrong.begin() + static_cast<std::ptrdiff_t>(named), " ")),
             true);
     }
@@ -254,11 +248,11 @@ awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
     const auto& plan = backup.plan;
     const auto upload = backup.source.upload();
     const auto& tree = std::get<StoredTree>(upload);
-    const auto& from = tree.path;
+    const CopySource from(tree, optionsFor(plan.job));
     const auto destination = co_await backup.destination.answer();
     const auto& features = destination.features;
     for (const auto& warning : destination.warnings) backup.warnings.give(warning);
-    refuseCopyIntoItself(plan.job, features, from);
+    from.refuseDestination(features, plan.job.destinationPath);
 
     const auto hash = hashFor(plan.job, features);
     const auto comparison = comparisonFor(plan.job.rcloneOptions, features);
@@ -269,9 +263,10 @@ awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
     // attempt.
     const Step copy = [&](std::uint32_t number) -> awaitable<void> {
         const auto began = tree.still ? std::numeric_limits<USec>::max() : nowUSec();
-        auto there = co_await filesIn(backup, from);
+        FileList there;
+        co_await from.inPlainWords(listSource(backup, from, there));
         if (!begun) {
-            refuseUnfitNames(plan.job, there, from);
+            refuseUnfitNames(plan.job, there, from.folder());
             compareSource(backup, destination, {there.size(), totalSize(there)});
             co_await beginAt(backup);
         }
@@ -279,8 +274,8 @@ awaitable<void> uploadCopy(Backup backup, Manifest& manifest) {
         backup.reporter.beginAttempt(number, 0, true);
         auto spec = copySpec(backup, from, comparison);
         spec.asItIs = !changed.empty();
-        auto copying = copyOnce(backup, std::move(spec));
-        auto noting = notingChanged(std::move(copying), changed);
+        auto copying = copyOnce(backup, from, std::move(spec));
+        auto noting = from.inPlainWords(notingChanged(std::move(copying), changed));
         co_await withinMemory(std::move(noting));
         backup.reporter.streamEnded();
         backup.reporter.phase("verifying");

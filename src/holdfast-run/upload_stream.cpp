@@ -9,6 +9,8 @@
 #include <utility>
 #include <variant>
 
+#include <fmt/format.h>
+
 namespace holdfast {
 
 namespace {
@@ -16,7 +18,10 @@ namespace {
 /// The stream that a source offers, as a program to run.
 Producer producerOf(const Upload& upload) {
     if (const auto* file = std::get_if<StoredFile>(&upload)) {
-        return {{"cat", "--", file->path.string()}, std::filesystem::file_size(file->path), false, file->format};
+        const auto name = file->fd < 0 ? file->path.string() : fmt::format("/proc/self/fd/{}", file->fd);
+        Producer producer{{"cat", "--", name}, std::filesystem::file_size(name), false, file->format};
+        if (file->fd >= 0) producer.keep = {file->fd};
+        return producer;
     }
     return std::get<Producer>(upload);
 }
@@ -27,6 +32,7 @@ StreamSpec streamSpec(const Backup& backup, const Producer& producer) {
             .object = plan.outputPath(),
             .estimate = producer.totalBytes,
             .compressionLevel = plan.job.compressionLevel(),
+            .keep = producer.keep,
             .remoteHash = {},
             .stallTimeout = plan.settings.stallTimeout,
             .killDelay = plan.settings.killDelay};

@@ -4,18 +4,19 @@
 #include "source/git_lock.hpp"
 #include "source/kinds.hpp"
 #include "source/scratch.hpp"
-#include "source/spool.hpp"
 #include "source/tar.hpp"
 #include "util/async.hpp"
 #include "util/error.hpp"
-#include "util/file.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <exception>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/stat.h>
 
 namespace holdfast {
 
@@ -47,24 +48,29 @@ bool FlashSource::isFlashDrive() const { return profile_ == "unraid"; }
 awaitable<void> FlashSource::prepare() {
     place_ = findFlash(config_.gitPath);
     profile_ = config_.profile.value_or(detectProfile(place_.workTree));
-    refuseCacheInWorkTree();
+    holdCacheFolder();
     if (!place_.exists) co_await makeRepository();
     co_await commit();
     if (!config_.includeGitHistory) co_await checkOut();
     if (!config_.streamDirect) co_await writeCacheFile();
 }
 
-/// The next backup would hold the last one, and so on.
-void FlashSource::refuseCacheInWorkTree() const {
+void FlashSource::holdCacheFolder() {
     if (!config_.localCachePath) return;
     const auto folder = fs::path(*config_.localCachePath).parent_path();
-    std::error_code failed;
-    const auto real = fs::canonical(folder, failed);
-    if (failed || !fs::is_directory(real)) {
+    try {
+        cacheFolder_.emplace(hold(folder, Owners::Any));
+    } catch (const NoSuchPath&) {
         throw Error(fmt::format(
             "The folder of localCachePath, {}, is not there or cannot be read. Make it, or correct the path.",
             folder.string()));
     }
+    refuseCacheInWorkTree();
+}
+
+/// The next backup would hold the last one, and so on.
+void FlashSource::refuseCacheInWorkTree() const {
+    const auto& real = cacheFolder_->real();
     const auto [end, ignored] = std::mismatch(place_.workTree.begin(), place_.workTree.end(), real.begin(), real.end());
     if (end == place_.workTree.end()) {
         throw Error(fmt::format(
@@ -72,7 +78,10 @@ void FlashSource::refuseCacheInWorkTree() const {
             "before. Choose a path outside of it.",
             *config_.localCachePath, place_.workTree.string()));
     }
-    if (fs::is_directory(*config_.localCachePath)) {
+    struct stat there {};
+    const auto name = fs::path(*config_.localCachePath).filename();
+    const bool exists = ::fstatat(cacheFolder_->fd(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0;
+    if (exists && S_ISDIR(there.st_mode)) {
         throw Error(fmt::format("localCachePath {} is a folder; it must name a file.", *config_.localCachePath));
     }
 }
@@ -82,7 +91,6 @@ awaitable<void> FlashSource::makeRepository() {
     const auto entry = ledger_.acquire(kinds::scratch, {{"path", draft.string()}});
     co_await background_.run([&](const Stop&) { initFlash(place_, draft); });
     ledger_.released(entry);
-    place_.exists = true;
     madeHere_ = true;
 }
 
@@ -107,6 +115,7 @@ awaitable<void> FlashSource::commitUnlessLocked() {
     const CommitOrder order{plan_.id, config_.commitMessage, isFlashDrive(), varIni_, madeHere_};
     const auto failure = co_await caught(background_.run([&](const Stop& stop) {
         outcome_ = commitFlash(repository, order, stop);
+        demandInPlace(place_);
         commitTime_ = commitTime(repository, outcome_.hash);
     }));
     // libgit2 has taken its locks back even when it failed, so one that is there now is another program's.
@@ -128,7 +137,10 @@ awaitable<void> FlashSource::checkOut() {
     const auto folder = scratchFolder() / "files";
     ledger_.acquire(kinds::scratch, {{"path", folder.string()}});
     makePrivateFolder(folder);
-    co_await background_.run([&](const Stop& stop) { checkOutCommit(place_, outcome_.hash, folder, stop); });
+    co_await background_.run([&](const Stop& stop) {
+        checkOutCommit(place_, outcome_.hash, isFlashDrive(), folder, stop);
+        demandInPlace(place_);
+    });
     checkedOut_ = folder;
 }
 
@@ -136,42 +148,40 @@ awaitable<void> FlashSource::checkOut() {
 /// keep it when the run fails.
 awaitable<void> FlashSource::writeCacheFile() {
     const bool users = config_.localCachePath.has_value();
-    const fs::path file = users ? fs::path(*config_.localCachePath) : scratchFolder() / "flash.tar";
-    const fs::path beside = file.string() + runSuffix(plan_.id);
+    if (!users) cacheFolder_.emplace(hold(scratchFolder(), Owners::Any));
+    const auto name = users ? fs::path(*config_.localCachePath).filename().string() : std::string("flash.tar");
+    const auto file = cacheFolder_->real() / name;
 
-    const auto unfinished = ledger_.acquire(kinds::cacheFile, {{"path", beside.string()}});
-    co_await runTar(beside);
-    if (!users) ledger_.acquire(kinds::cacheFile, {{"path", file.string()}}, OnFailure::Keep);
-    fs::rename(beside, file);
-    syncFolder(file.parent_path());
-    ledger_.released(unfinished);
-    cacheFile_ = file;
-}
-
-awaitable<void> FlashSource::runTar(const fs::path& to) {
+    const auto unfinished = ledger_.acquire(kinds::cacheFile, {{"path", file.string() + runSuffix(plan_.id)}});
+    cacheFile_.emplace(*cacheFolder_, name + runSuffix(plan_.id));
     auto producer = tar();
-    co_await runIntoFile(std::move(producer.argv), to);
+    co_await cacheFile_->fill(std::move(producer.argv), std::move(producer.keep));
     checkUnchanged();
+    if (!users) ledger_.acquire(kinds::cacheFile, {{"path", file.string()}}, OnFailure::Keep);
+    cacheFile_->rename(name);
+    ledger_.released(unfinished);
 }
 
 Producer FlashSource::tar() {
     if (!checkedOut_.empty()) return tarOfFiles(checkedOut_, commitTime_);
-    fingerprint_ = fingerprint(place_.gitFolder);
-    return tarOfRepository(place_.gitFolder);
+    fingerprint_ = fingerprint(place_.gitFolderForChild());
+    auto producer = tarOfRepository(place_.gitFolderForChild());
+    producer.keep = {place_.held->fd()};
+    return producer;
 }
 
 Upload FlashSource::upload() {
-    if (!cacheFile_.empty()) return StoredFile{cacheFile_, "tar"};
+    if (cacheFile_) return StoredFile{cacheFile_->path(), "tar", cacheFile_->fd()};
     return tar();
 }
 
 awaitable<void> FlashSource::doneReading() {
-    if (cacheFile_.empty()) checkUnchanged();
+    if (!cacheFile_) checkUnchanged();
     co_return;
 }
 
 void FlashSource::checkUnchanged() const {
-    if (!fingerprint_ || *fingerprint_ == fingerprint(place_.gitFolder)) return;
+    if (!fingerprint_ || *fingerprint_ == fingerprint(place_.gitFolderForChild())) return;
     throw Error(fmt::format(
         "Another program changed the repository {} while it was read, so the copy may not be whole. Run the "
         "backup when no git command works there.",
@@ -186,7 +196,17 @@ nlohmann::json FlashSource::metadata() const {
         message += fmt::format(" Now ignored and no longer in the repository: {} file(s), the first is {}.",
                                outcome_.dropped.size(), outcome_.dropped.front());
     }
+    if (!outcome_.nested.empty()) {
+        message += fmt::format(" Of {} git repositories in it, the files are in the backup, the history is not.",
+                               outcome_.nested.size());
+    }
     return {{"gitCommitHash", outcome_.hash}, {"message", message}};
+}
+
+std::string FlashSource::notice() const {
+    if (outcome_.nested.empty()) return {};
+    return fmt::format("Git repositories of their own, whose files are in the backup without their history: {}",
+                       fmt::join(outcome_.nested, ", "));
 }
 
 nlohmann::json FlashSource::manifest() const {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include "source/background.hpp"
+#include "source/flash_checkout.hpp"
 #include "source/flash_commit.hpp"
 #include "source/flash_repository.hpp"
 #include "source/source.hpp"
+#include "source/spool.hpp"
 
 #include <filesystem>
 #include <optional>
@@ -23,17 +25,18 @@ class FlashSource : public Source {
     /// Throws `Error` if another program changed the repository while it was read: the copy may then not be whole.
     awaitable<void> doneReading() override;
     [[nodiscard]] nlohmann::json metadata() const override;
+    [[nodiscard]] std::string notice() const override;
     [[nodiscard]] nlohmann::json manifest() const override;
 
   private:
     [[nodiscard]] bool isFlashDrive() const;
+    void holdCacheFolder();
     void refuseCacheInWorkTree() const;
     awaitable<void> makeRepository();
     awaitable<void> commit();
     awaitable<void> commitUnlessLocked();
     awaitable<void> checkOut();
     awaitable<void> writeCacheFile();
-    awaitable<void> runTar(const std::filesystem::path& to);
     std::filesystem::path scratchFolder();
     Producer tar();
     void checkUnchanged() const;
@@ -53,7 +56,8 @@ class FlashSource : public Source {
     std::int64_t commitTime_ = 0;
     bool hasScratchFolder_ = false;
     std::filesystem::path checkedOut_;
-    std::filesystem::path cacheFile_;
+    std::optional<HeldPath> cacheFolder_;
+    std::optional<CacheFile> cacheFile_;
     std::optional<std::uint64_t> fingerprint_;
 };
 

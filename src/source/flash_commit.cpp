@@ -4,11 +4,17 @@
 #include "source/flash_profile.hpp"
 #include "source/git_lock.hpp"
 #include "source/key_filter.hpp"
+#include "source/work_tree.hpp"
 #include "util/fd.hpp"
 #include "util/file.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
+#include <map>
 #include <optional>
+#include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -120,6 +126,7 @@ struct Adding {
     FilterScope& scope;
     const fs::path workTree;
     std::size_t changes = 0;
+    std::vector<std::string> nested{}; ///< repositories in the work tree, of which libgit2 would add but a reference
 };
 
 bool isOversize(const fs::path& file) {
@@ -135,12 +142,9 @@ int mayAdd(const char* path, const char*, void* payload) noexcept {
     auto& adding = *static_cast<Adding*>(payload);
     try {
         adding.scope.stop().check();
-        if (std::string_view(path).ends_with('/')) {
-            throw Error(fmt::format(
-                "The folder {} in {} is a git repository of its own. Repositories in the repository (submodules) "
-                "are not supported: their files would not be in the backup. Have it ignored, or back it up "
-                "with a job of its own.",
-                path, adding.workTree.string()));
+        if (std::string_view(path).ends_with('/') || fs::exists(fs::symlink_status(adding.workTree / path / ".git"))) {
+            adding.nested.emplace_back(path);
+            return leave;
         }
         if (adding.scope.flashDrive() && isOversize(adding.workTree / path)) return leave;
         ++adding.changes;
@@ -158,15 +162,20 @@ void checkCalledBack(FilterScope& scope, int result, const std::string& what) {
 
 class Committer {
   public:
-    Committer(const FlashRepository& repository, const CommitOrder& order, const Stop& stop)
-        : repository_(repository), order_(order), scope_(order.flashDrive, stop), index_(repository, order.runId) {}
+    /// `nested`: folders of the work tree that are repositories of their own.
+    Committer(const FlashRepository& repository, const CommitOrder& order, std::vector<std::string> nested,
+              const Stop& stop)
+        : repository_(repository), order_(order), nested_(std::move(nested)), scope_(order.flashDrive, stop),
+          index_(repository, order.runId) {}
 
     CommitOutcome run() {
+        forgetHidingBits();
         dropIgnored();
         if (order_.flashDrive) addKeyFiles();
         addAll();
         refuseEmpty();
         commit();
+        tellNested();
         return std::move(outcome_);
     }
 
@@ -178,6 +187,38 @@ class Committer {
         int ignored = 0;
         git::check(git_ignore_path_is_ignored(&ignored, handle(), path), "The ignore rules cannot be read");
         return ignored || (order_.flashDrive && isOversize(repository_.workTree() / path));
+    }
+
+    /// What lies in the work tree is what is backed up, whatever git was told not to look at.
+    void forgetHidingBits() {
+        for (std::size_t i = 0; i < git_index_entrycount(index_.get()); ++i) {
+            const auto* entry = git_index_get_byindex(index_.get(), i);
+            const Hiding bits{entry->flags & GIT_INDEX_ENTRY_VALID,
+                              entry->flags_extended & GIT_INDEX_ENTRY_SKIP_WORKTREE};
+            if (bits.valid != 0 || bits.skip != 0) hiding_.emplace(entry->path, bits);
+        }
+        for (const auto& [path, bits] : hiding_) setHidingBits(path, {});
+    }
+
+    /// They are the user's, and hold for git's own commands.
+    void restoreHidingBits() {
+        for (const auto& [path, bits] : hiding_) setHidingBits(path, bits);
+    }
+
+    struct Hiding {
+        int valid = 0; ///< "assume unchanged"
+        int skip = 0;  ///< "skip the work tree"
+    };
+
+    void setHidingBits(const std::string& path, const Hiding& bits) {
+        const auto* found = git_index_get_bypath(index_.get(), path.c_str(), 0);
+        if (!found) return;
+        auto entry = *found;
+        entry.path = path.c_str();
+        entry.flags = static_cast<std::uint16_t>((entry.flags & ~GIT_INDEX_ENTRY_VALID) | bits.valid);
+        entry.flags_extended =
+            static_cast<std::uint16_t>((entry.flags_extended & ~GIT_INDEX_ENTRY_SKIP_WORKTREE) | bits.skip);
+        git::check(git_index_add(index_.get(), &entry), "The git index cannot be changed");
     }
 
     void dropIgnored() {
@@ -219,14 +260,52 @@ class Committer {
             scope_.rethrow();
             if (result == GIT_ENOTFOUND && attempt < addAttempts) continue;
             git::check(result, what);
+            for (const auto& folder : adding.nested) addNested(folder);
             return;
         }
     }
 
+    /// The files of a repository in the work tree, as those of any folder. Once they are in the index, libgit2 looks
+    /// into the folder by itself.
+    void addNested(const std::string& folder) {
+        const auto top = repository_.workTree() / folder;
+        std::error_code failed;
+        for (fs::recursive_directory_iterator at(top, failed), last; !failed && at != last; at.increment(failed)) {
+            scope_.stop().check();
+            const auto path = at->path().lexically_relative(repository_.workTree()).string();
+            std::error_code vanished;
+            const auto type = at->symlink_status(vanished).type();
+            if (at->path().filename() == ".git" || isNowIgnored(path.c_str())) {
+                at.disable_recursion_pending();
+            } else if (type == fs::file_type::regular || type == fs::file_type::symlink) {
+                checkCalledBack(scope_, git_index_add_bypath(index_.get(), path.c_str()),
+                                fmt::format("The file {} cannot be added", path));
+                changed_ = true;
+            }
+        }
+        if (failed) throw std::system_error(failed, "list " + top.string());
+    }
+
+    /// Of those that are not ignored.
+    void tellNested() {
+        std::copy_if(nested_.begin(), nested_.end(), std::back_inserter(outcome_.nested),
+                     [&](const std::string& folder) {
+                         std::size_t first = 0;
+                         return git_index_find_prefix(&first, index_.get(), (folder + "/").c_str()) == 0;
+                     });
+    }
+
+    /// By mistake, as a rule: an ignore rule that is too wide, or a drive that is not mounted.
     void refuseEmpty() {
-        if (git_index_entrycount(index_.get()) > 0 || git_repository_head_unborn(handle()) != 1) return;
-        throw Error(
-            fmt::format("There is nothing to back up in {}: no commit, and no file that is not ignored.", name()));
+        if (git_index_entrycount(index_.get()) > 0) return;
+        if (git_repository_head_unborn(handle()) == 1) {
+            throw Error(
+                fmt::format("There is nothing to back up in {}: no commit, and no file that is not ignored.", name()));
+        }
+        throw Error(fmt::format("Not one file is left to back up in {}: all are ignored now, or gone. The last commit "
+                                "stays as it is. Look at .gitignore and .git/info/exclude, and whether the drive is "
+                                "mounted.",
+                                name()));
     }
 
     [[nodiscard]] git::Commit headCommit() const {
@@ -249,7 +328,10 @@ class Committer {
             outcome_.hash = git::toString(writeCommit(tree, parent.get()));
             outcome_.committed = true;
         }
-        if (changed_) index_.replaceReal();
+        if (changed_) {
+            restoreHidingBits();
+            index_.replaceReal();
+        }
         if (changed_ || outcome_.committed) syncFileSystem(repository_.gitFolder());
     }
 
@@ -282,55 +364,22 @@ class Committer {
 
     const FlashRepository& repository_;
     const CommitOrder& order_;
+    const std::vector<std::string> nested_;
     FilterScope scope_;
     StagedIndex index_;
     CommitOutcome outcome_;
+    std::map<std::string, Hiding> hiding_;
     bool changed_ = false;
 };
-
-git::Commit lookUpCommit(git_repository* repository, const std::string& hash) {
-    const auto what = fmt::format("The commit {} cannot be read", hash);
-    git_oid id;
-    git::check(git_oid_fromstr(&id, hash.c_str()), what);
-    return git::own<git::Commit>(&git_commit_lookup, what, repository, &id);
-}
-
-int stopCheckout(git_checkout_notify_t, const char*, const git_diff_file*, const git_diff_file*, const git_diff_file*,
-                 void* stop) noexcept {
-    return static_cast<const Stop*>(stop)->requested() ? GIT_EUSER : 0;
-}
 
 } // namespace
 
 CommitOutcome commitFlash(const FlashRepository& repository, const CommitOrder& order, const Stop& stop) {
+    auto nested = lookThroughWorkTree(repository.workTree(), stop);
     const IndexLock lock(repository.gitFolder(), order.runId);
     if (order.flashDrive || order.ownRepository) manageConfig(repository, order.flashDrive);
     if (order.flashDrive) manageFlashDrive(repository, order);
-    return Committer(repository, order, stop).run();
-}
-
-std::int64_t commitTime(const FlashRepository& repository, const std::string& hash) {
-    return git_commit_time(lookUpCommit(repository.handle.get(), hash).get());
-}
-
-void checkOutCommit(const FlashPlace& place, const std::string& hash, const fs::path& folder, const Stop& stop) {
-    const auto what = fmt::format("The commit {} of {} cannot be read", hash, place.gitFolder.string());
-    const auto repository = git::own<git::Repository>(&git_repository_open, what, place.gitFolder.c_str());
-    const auto commit = lookUpCommit(repository.get(), hash);
-    const auto tree = git::own<git::Tree>(&git_commit_tree, what, commit.get());
-
-    git_checkout_options options;
-    git_checkout_options_init(&options, GIT_CHECKOUT_OPTIONS_VERSION);
-    const auto target = folder.string();
-    options.checkout_strategy = GIT_CHECKOUT_FORCE | GIT_CHECKOUT_DONT_UPDATE_INDEX | GIT_CHECKOUT_DONT_WRITE_INDEX;
-    options.disable_filters = 1;
-    options.target_directory = target.c_str();
-    options.notify_flags = GIT_CHECKOUT_NOTIFY_ALL;
-    options.notify_cb = stopCheckout;
-    options.notify_payload = const_cast<Stop*>(&stop);
-    const int result = git_checkout_tree(repository.get(), reinterpret_cast<const git_object*>(tree.get()), &options);
-    stop.check();
-    git::check(result, fmt::format("The committed files cannot be written to {}", folder.string()));
+    return Committer(repository, order, std::move(nested), stop).run();
 }
 
 } // namespace holdfast

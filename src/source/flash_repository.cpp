@@ -23,21 +23,26 @@ std::string userName(uid_t uid) {
     return entry ? entry->pw_name : fmt::format("user {}", uid);
 }
 
-fs::path realFolder(const fs::path& folder) {
-    std::error_code failed;
-    auto real = fs::canonical(folder, failed);
-    if (failed == std::errc::no_such_file_or_directory) {
+std::shared_ptr<const HeldPath> holdWorkTree(const fs::path& folder) {
+    try {
+        auto held = std::make_shared<const HeldPath>(hold(folder, Owners::Any));
+        if (held->isFolder()) return held;
+    } catch (const NoSuchPath&) {
         throw Error(
             fmt::format("The folder {} does not exist. Is the drive mounted, and gitPath right?", folder.string()));
     }
-    if (failed == std::errc::too_many_symbolic_link_levels) {
-        throw Error(fmt::format("The path {} is a loop of symbolic links. Correct it or gitPath.", folder.string()));
-    }
-    if (failed) throw Error(fmt::format("The folder {} cannot be read: {}.", folder.string(), failed.message()));
-    if (!fs::is_directory(real)) {
-        throw Error(fmt::format("{} is not a folder, so it cannot be a work tree. Correct gitPath.", folder.string()));
-    }
-    return real;
+    throw Error(fmt::format("{} is not a folder, so it cannot be a work tree. Correct gitPath.", folder.string()));
+}
+
+std::shared_ptr<const HeldPath> holdRepository(const FlashPlace& place) {
+    auto held = place.held->below(".git");
+    return held ? std::make_shared<const HeldPath>(std::move(*held)) : nullptr;
+}
+
+bool leadsTo(const fs::path& path, const HeldPath& held) {
+    struct stat info {};
+    return ::lstat(path.c_str(), &info) == 0 && info.st_dev == held.status().st_dev &&
+           info.st_ino == held.status().st_ino;
 }
 
 bool isEmptyFolder(const fs::path& folder) {
@@ -90,10 +95,29 @@ std::string corrupt(const fs::path& gitFolder, const std::string& what) {
                        gitFolder.string(), what);
 }
 
+/// What to do about a format of git's own that libgit2, whose words `reason` is, does not know.
+std::string adviceOnKind(const std::string& reason) {
+    const auto says = [&](const char* word) { return reason.find(word) != std::string::npos; };
+    if (says("'link'")) return "its index is split, run \"git update-index --no-split-index\" in it";
+    if (says("'sdir'")) return "its index is sparse, run \"git sparse-checkout disable\" in it";
+    if (says("objectformat")) {
+        return "its objects are named by SHA-256; back its files up with a job of the type none, or make a new "
+               "repository with the usual object format";
+    }
+    if (says("worktreeconfig")) {
+        return "it has a configuration for each work tree; move what is in .git/config.worktree to .git/config and run "
+               "\"git config --unset extensions.worktreeConfig\"";
+    }
+    if (says("partialclone")) {
+        return "it is a partial clone, so not all of its objects are here; make a full clone in its place";
+    }
+    return "back its files up with a job of the type none";
+}
+
 [[noreturn]] void throwUnreadable(const fs::path& gitFolder, const std::string& reason) {
     if (reason.find("unsupported") == std::string::npos) throw Error(corrupt(gitFolder, reason));
-    throw Error(
-        fmt::format("The repository {} is of a kind that libgit2 cannot read ({}).", gitFolder.string(), reason));
+    throw Error(fmt::format("The repository {} is of a kind that Holdfast cannot read ({}): {}.", gitFolder.string(),
+                            reason, adviceOnKind(reason)));
 }
 
 /// Runs a look-up whose failure means that the repository is corrupt.
@@ -198,6 +222,7 @@ void checkIndex(const FlashPlace& place, git_index* index) {
         const auto* entry = git_index_get_byindex(index, i);
         if (entry->mode == GIT_FILEMODE_COMMIT) refuseSubmodules(place, entry->path);
         if ((entry->flags_extended & GIT_INDEX_ENTRY_SKIP_WORKTREE) == 0) continue;
+        if (fs::exists(fs::symlink_status(place.workTree / entry->path, failed))) continue;
         throw Error(fmt::format("The repository {} is a sparse checkout ({} is not in its work tree), which is not "
                                 "supported: the file would "
                                 "be committed as removed. Run \"git sparse-checkout disable\".",
@@ -278,10 +303,14 @@ FlashPlace findFlash(const fs::path& gitPath) {
         throw Error(fmt::format("gitPath is {}; it must be absolute and end in \"/.git\".", gitPath.string()));
     }
     FlashPlace place;
-    place.workTree = realFolder(gitPath.parent_path());
+    place.held = holdWorkTree(gitPath.parent_path());
+    place.workTree = place.held->real();
     place.gitFolder = place.workTree / ".git";
     place.exists = holdsRepository(place.gitFolder);
-    if (place.exists) return place;
+    if (place.exists) {
+        place.heldGit = holdRepository(place);
+        return place;
+    }
 
     const auto owner = lookAt(place.workTree).st_uid;
     if (owner != ::geteuid()) throwNotOurs(place.workTree, owner);
@@ -292,7 +321,14 @@ FlashPlace findFlash(const fs::path& gitPath) {
                             place.workTree.string()));
 }
 
-void initFlash(const FlashPlace& place, const fs::path& draft) {
+void demandInPlace(const FlashPlace& place) {
+    if (leadsTo(place.workTree, *place.held) && place.heldGit && leadsTo(place.gitFolder, *place.heldGit)) return;
+    throw Error(fmt::format("{} was exchanged for another folder while it was backed up. Find out who renames it, and "
+                            "start the backup again.",
+                            place.gitFolder.string()));
+}
+
+void initFlash(FlashPlace& place, const fs::path& draft) {
     git::useLibrary();
     git_repository_init_options options;
     git_repository_init_options_init(&options, GIT_REPOSITORY_INIT_OPTIONS_VERSION);
@@ -303,6 +339,8 @@ void initFlash(const FlashPlace& place, const fs::path& draft) {
                               &options);
     fs::rename(draft / ".git", place.gitFolder);
     fs::remove(draft);
+    place.heldGit = holdRepository(place);
+    place.exists = true;
 }
 
 std::vector<fs::path> FlashRepository::locks() const {
@@ -318,6 +356,7 @@ std::vector<fs::path> FlashRepository::locks() const {
 FlashRepository openFlash(const FlashPlace& place, bool withHistory, const Stop& stop) {
     git::useLibrary();
     FlashRepository repository(openRepository(place), {});
+    demandInPlace(place);
     auto* handle = repository.handle.get();
     refuseOtherLayouts(place, handle);
     if (withHistory) refuseBorrowed(place.gitFolder);

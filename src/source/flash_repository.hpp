@@ -1,9 +1,11 @@
 #pragma once
 
 #include "source/git.hpp"
+#include "util/held_path.hpp"
 #include "util/time.hpp"
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,19 +15,31 @@ class Stop;
 
 /// Where a flash source's repository is, found without opening it.
 struct FlashPlace {
-    std::filesystem::path workTree;  ///< absolute, without symlinks
-    std::filesystem::path gitFolder; ///< workTree/.git
-    bool exists = false;             ///< false: nothing is there yet, and one may be made
+    std::filesystem::path workTree;            ///< absolute, without symlinks
+    std::filesystem::path gitFolder;           ///< workTree/.git
+    bool exists = false;                       ///< false: nothing is there yet, and one may be made
+    std::shared_ptr<const HeldPath> held{};    ///< the work tree
+    std::shared_ptr<const HeldPath> heldGit{}; ///< gitFolder, if it exists
+
+    /// gitFolder by what is held: here, and in a child that keeps `held`.
+    [[nodiscard]] std::filesystem::path gitFolderForChild() const {
+        return std::filesystem::path(held->forChild()) / ".git";
+    }
 };
+
+/// Throws `Error` if the names of the work tree and of its repository no longer lead to what is held. libgit2 goes by
+/// names, so this is asked before what it did is believed.
+void demandInPlace(const FlashPlace& place);
 
 /// Looks at `gitPath` ("<work tree>/.git"). Throws `Error` for a work tree that is missing, empty, unreadable or not
 /// ours, and for a `.git` that is no folder of its own. Must come before opening: libgit2 calls a repository of another
 /// user "not found".
 FlashPlace findFlash(const std::filesystem::path& gitPath);
 
-/// Makes a repository with branch master. It is made whole in `draft`, a folder in the work tree that the caller has in
-/// the ledger, and then renamed, so that half a repository is never at `place.gitFolder`.
-void initFlash(const FlashPlace& place, const std::filesystem::path& draft);
+/// Makes a repository with branch master, which exists in `place` from then on. It is made whole in `draft`, a folder
+/// in the work tree that the caller has in the ledger, and then renamed, so that half a repository is never at
+/// `place.gitFolder`.
+void initFlash(FlashPlace& place, const std::filesystem::path& draft);
 
 /// A repository that was looked over and is fit to be committed to and backed up.
 class FlashRepository {

@@ -16,7 +16,9 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
+#include <iterator>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 
 #include <boost/asio/experimental/awaitable_operators.hpp>
@@ -107,13 +109,36 @@ awaitable<void> ScriptSource::prepare() {
     const auto script = refuseWhatCannotWork();
     makeFolders(script);
     co_await run(unitOf(script, began));
-    refuseEmptyOutput();
+    refuseUselessOutput();
 }
 
 ScriptFile ScriptSource::refuseWhatCannotWork() const {
+    refuseOpenConfig();
     const auto problems = scriptProblems(config_);
     if (!problems.empty()) throw Error(problems.front().message + ".");
     return openScript(config_.scriptPath);
+}
+
+/// A file that is hidden by itself appears again when another takes its name, as when rclone refreshes a token.
+void ScriptSource::refuseOpenConfig() const {
+    if (!config_.readAll) return;
+    for (const auto& folder : foldersOfConfig()) {
+        if (std::distance(folder.begin(), folder.end()) > 2) continue; // no folder that scripts need
+        throw Error(fmt::format("A script with readAll could read rclone's configuration {}, since {} cannot be hidden "
+                                "from it. Move the file to a folder of its own, such as /etc/holdfast.",
+                                plan_.settings.rcloneConfig.string(), folder.string()));
+    }
+}
+
+/// Where the file lies by its name, and where by its target.
+std::vector<fs::path> ScriptSource::foldersOfConfig() const {
+    const auto& named = plan_.settings.rcloneConfig;
+    std::vector<fs::path> folders{named.parent_path()};
+    std::error_code failed;
+    if (const auto real = fs::canonical(named, failed).parent_path(); !failed && real != folders.front()) {
+        folders.push_back(real);
+    }
+    return folders;
 }
 
 /// The script that was looked at is the one that runs, whatever becomes of the file meanwhile.
@@ -141,6 +166,7 @@ ScriptUnit ScriptSource::unitOf(const ScriptFile& script, std::chrono::steady_cl
     unit.output = output_;
     unit.readable = readable(script);
     unit.hidden = {paths_.state, paths_.jobs(), plan_.settings.rcloneConfig};
+    if (config_.readAll) unit.emptied = foldersOfConfig();
     unit.readAll = config_.readAll;
     unit.network = config_.network;
     unit.makesCode = makesCode(script.interpreter.program);
@@ -162,7 +188,7 @@ ScriptUnit ScriptSource::unitOf(const ScriptFile& script, std::chrono::steady_cl
 std::vector<ReadableMount> ScriptSource::readable(const ScriptFile& script) const {
     std::vector<ReadableMount> mounts{{folder_ / "script", script.path}};
     const auto show = [&](const fs::path& path) {
-        const auto target = fs::canonical(path);
+        const auto target = hold(path, Owners::Any).real();
         if (isHiddenFromScripts(target)) mounts.push_back({target, target});
         if (path != target && isHiddenFromScripts(path)) mounts.push_back({target, path});
     };
@@ -221,17 +247,33 @@ awaitable<void> ScriptSource::waitIfStopped(BusSystemd& systemd) {
 awaitable<UnitEnd> ScriptSource::attend(BusSystemd& systemd, std::uint64_t outputMax) {
     using namespace asio::experimental::awaitable_operators;
     UnitEnd end;
+    auto passed = Passed::Bytes;
+    const auto limits = outputLimits(outputMax, output_);
     auto wait = [&]() -> awaitable<void> { end = co_await systemd.untilEnded(unit_); };
-    const auto first = co_await (caught(wait()) || caught(untilOutputPasses(outputMax, output_, unit_, background_)) ||
-                                 caught(log_.follow()));
+    const auto first =
+        co_await (caught(wait()) || caught(untilOutputPasses(limits, output_, unit_, background_, passed)) ||
+                  caught(log_.follow()));
     const auto failure = std::visit([](const std::exception_ptr& thrown) { return thrown; }, first);
     if (failure) std::rethrow_exception(failure);
     if (first.index() == 1) {
-        throw Error(fmt::format(
-            "{} was ended: it wrote more than {}, which is {}.{}", nameOf(config_), formatBytes(outputMax),
-            config_.outputMax == outputMax ? "its outputMax" : "nine tenths of the room that was free", lastWords()));
+        throw Error(fmt::format("{} was ended: {}.{}", nameOf(config_), explainPassed(passed, limits), lastWords()));
     }
     co_return end;
+}
+
+std::string ScriptSource::explainPassed(Passed passed, const OutputLimits& limits) const {
+    switch (passed) {
+    case Passed::Bytes:
+        return fmt::format("it wrote more than {}, which is {}", formatBytes(limits.bytes),
+                           config_.outputMax == limits.bytes ? "its outputMax"
+                                                             : "nine tenths of the room that was free");
+    case Passed::Entries:
+        return fmt::format("it made more than {} files, which is nine tenths of those that there was room for",
+                           limits.entries);
+    case Passed::Depth:
+        return "it made folders so deep that they can neither be measured nor copied";
+    }
+    throw std::logic_error("There is no such limit.");
 }
 
 awaitable<void> ScriptSource::judge(BusSystemd& systemd, UnitEnd end, ScriptUnit unit) {
@@ -258,14 +300,20 @@ std::string ScriptSource::lastWords() const {
     return fmt::format(" Its last lines: {}", lines);
 }
 
-void ScriptSource::refuseEmptyOutput() const {
-    if (folderUse(output_, Stop{}).content > 0) return;
+void ScriptSource::refuseUselessOutput() const {
+    const auto use = folderUse(output_, Stop{});
+    if (use.tooDeep) {
+        throw Error(fmt::format("What {} wrote is no backup: {}.", nameOf(config_), explainPassed(Passed::Depth, {})));
+    }
+    if (use.content > 0) return;
     throw Error(fmt::format("{} wrote nothing: it must write what is to be backed up to files in the folder that the "
                             "variable HOLDFAST_OUTPUT_DIR names.{}",
                             nameOf(config_), lastWords()));
 }
 
-Upload ScriptSource::upload() { return StoredTree{output_, true}; }
+Upload ScriptSource::upload() {
+    return StoredTree{std::make_shared<const HeldPath>(hold(output_, Owners::Any)), {}, true};
+}
 
 nlohmann::json ScriptSource::metadata() const {
     auto metadata = nlohmann::json::object();

@@ -3,6 +3,7 @@
 #include "source/background.hpp"
 #include "source/script_file.hpp"
 #include "source/script_log.hpp"
+#include "source/script_output.hpp"
 #include "source/source.hpp"
 #include "unit/script_unit.hpp"
 #include "unit/systemd.hpp"
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace holdfast {
 
@@ -30,6 +32,9 @@ class ScriptSource : public Source {
 
   private:
     ScriptFile refuseWhatCannotWork() const;
+    void refuseOpenConfig() const;
+    [[nodiscard]] std::vector<std::filesystem::path> foldersOfConfig() const;
+    [[nodiscard]] std::string explainPassed(Passed passed, const OutputLimits& limits) const;
     void makeFolders(const ScriptFile& script);
     [[nodiscard]] ScriptUnit unitOf(const ScriptFile& script, std::chrono::steady_clock::time_point began) const;
     [[nodiscard]] std::vector<ReadableMount> readable(const ScriptFile& script) const;
@@ -39,7 +44,7 @@ class ScriptSource : public Source {
     awaitable<UnitEnd> attend(BusSystemd& systemd, std::uint64_t outputMax);
     awaitable<void> judge(BusSystemd& systemd, UnitEnd end, ScriptUnit unit);
     [[nodiscard]] std::string lastWords() const;
-    void refuseEmptyOutput() const;
+    void refuseUselessOutput() const;
 
     const Plan& plan_;
     const Paths& paths_;

@@ -1,11 +1,16 @@
 #include "source/script_output.hpp"
 
 #include "util/async.hpp"
+#include "util/error.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <limits>
+#include <optional>
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 
 namespace holdfast {
 
@@ -18,11 +23,16 @@ constexpr auto shortestPause = std::chrono::milliseconds(250);
 constexpr int idleParts = 10;
 
 constexpr std::uint64_t blockSize = 512; // of st_blocks
+constexpr std::uint64_t smallestEntry = 4096;
 
 void addFile(const fs::path& path, FolderUse& use) {
     struct stat info {};
-    if (::lstat(path.c_str(), &info) < 0) return;
-    use.onDisk += static_cast<std::uint64_t>(info.st_blocks) * blockSize;
+    if (::lstat(path.c_str(), &info) < 0) {
+        use.tooDeep = use.tooDeep || errno == ENAMETOOLONG;
+        return;
+    }
+    ++use.entries;
+    use.onDisk += std::max(static_cast<std::uint64_t>(info.st_blocks) * blockSize, smallestEntry);
     if (!S_ISREG(info.st_mode)) return;
     const auto size = static_cast<std::uint64_t>(info.st_size);
     use.content += size;
@@ -45,8 +55,17 @@ FolderUse folderUse(const fs::path& folder, const Stop& stop) {
             std::error_code unknown;
             if (entries->symlink_status(unknown).type() == fs::file_type::directory) ahead.push_back(entries->path());
         }
+        use.tooDeep = use.tooDeep || gone == std::errc::filename_too_long;
     }
     return use;
+}
+
+OutputLimits outputLimits(std::uint64_t bytes, const fs::path& folder) {
+    constexpr auto any = std::numeric_limits<std::uint64_t>::max();
+    struct statvfs info {};
+    if (::statvfs(folder.c_str(), &info) < 0) throwErrno("look at the file system of " + folder.string());
+    const bool counts = info.f_files > 0; // some have no limit
+    return {bytes, counts ? info.f_favail / 10 * 9 : any};
 }
 
 std::uint64_t outputLimit(std::uint64_t asked, std::uint64_t free) { return std::min(asked, free / 10 * 9); }
@@ -66,16 +85,39 @@ std::vector<fs::path> privateTmpOf(const std::string& unit) {
     return found;
 }
 
-awaitable<void> untilOutputPasses(std::uint64_t limit, fs::path output, std::string unit, Background& background) {
+namespace {
+
+FolderUse useOfScript(const fs::path& output, const std::string& unit, const Stop& stop) {
+    auto all = folderUse(output, stop);
+    for (const auto& folder : privateTmpOf(unit)) {
+        const auto use = folderUse(folder, stop);
+        all.onDisk += use.onDisk;
+        all.entries += use.entries;
+        all.tooDeep = all.tooDeep || use.tooDeep;
+    }
+    return all;
+}
+
+std::optional<Passed> passedBy(const FolderUse& use, const OutputLimits& limits) {
+    if (use.onDisk > limits.bytes) return Passed::Bytes;
+    if (use.entries > limits.entries) return Passed::Entries;
+    if (use.tooDeep) return Passed::Depth;
+    return std::nullopt;
+}
+
+} // namespace
+
+awaitable<void> untilOutputPasses(OutputLimits limits, fs::path output, std::string unit, Background& background,
+                                  Passed& passed) {
     while (true) {
-        std::uint64_t used = 0;
+        FolderUse use;
         const auto begin = std::chrono::steady_clock::now();
-        std::function<void(const Stop&)> measure = [&](const Stop& stop) {
-            used = folderUse(output, stop).onDisk;
-            for (const auto& folder : privateTmpOf(unit)) used += folderUse(folder, stop).onDisk;
-        };
+        std::function<void(const Stop&)> measure = [&](const Stop& stop) { use = useOfScript(output, unit, stop); };
         co_await background.run(std::move(measure));
-        if (used > limit) co_return;
+        if (const auto limit = passedBy(use, limits)) {
+            passed = *limit;
+            co_return;
+        }
         const auto took =
             std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - begin);
         const auto pause = std::max<std::chrono::microseconds>(shortestPause, took * idleParts);

@@ -5,6 +5,7 @@
 #include "run/paths.hpp"
 #include "run/plan.hpp"
 #include "util/asio.hpp"
+#include "util/held_path.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -21,19 +22,24 @@ struct Producer {
     std::vector<std::string> argv; ///< argv[0] is an absolute path or looked up in the fixed PATH of our children
     std::uint64_t totalBytes = 0;  ///< 0 = unknown
     bool estimated = true;
-    std::string format; ///< the manifest's stream.format: "tar", "zfs-send"
+    std::string format;      ///< the manifest's stream.format: "tar", "zfs-send"
+    std::vector<int> keep{}; ///< descriptors of the source that `argv` names, HeldPath::forChild()
 };
 
 /// Bytes that lie on disk already (a cache file): uploaded as a stream of exactly known size.
 struct StoredFile {
     std::filesystem::path path;
     std::string format;
+    int fd = -1; ///< the source's, open since the file was written, where others than root may exchange the name
 };
 
 /// A file or folder that is copied as it is.
 struct StoredTree {
-    std::filesystem::path path;
-    bool still = false; ///< nobody can change it any more: all of it must arrive
+    std::shared_ptr<const HeldPath> folder; ///< itself, or the one that the file lies in
+    std::string file{};                     ///< the file's name there; empty for a folder
+    bool still = false;                     ///< nobody can change it any more: all of it must arrive
+
+    [[nodiscard]] std::filesystem::path path() const { return file.empty() ? folder->real() : folder->real() / file; }
 };
 
 using Upload = std::variant<Producer, StoredFile, StoredTree>;

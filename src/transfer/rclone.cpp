@@ -2,6 +2,7 @@
 
 #include "transfer/digest.hpp"
 #include "util/async.hpp"
+#include "util/held_path.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,6 +15,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <unistd.h>
 
 namespace holdfast {
 
@@ -146,6 +148,19 @@ TransferError rcloneFailure(const std::string& doing, const ExitStatus& status, 
     return {message, !final && !permanent(errorTail)};
 }
 
+void Rclone::refuseOthersConfig() const {
+    if (::geteuid() != 0) return;
+    try {
+        static_cast<void>(hold(config_, Owners::Root));
+    } catch (const NoSuchPath&) {
+        // rclone says what that means for the call.
+    } catch (const Error& e) {
+        throw TransferError(
+            fmt::format("Who can change rclone's configuration chooses programs that run as root. {}", e.what()),
+            false);
+    }
+}
+
 Rclone Rclone::keeping(std::vector<int> descriptors) const {
     Rclone other = *this;
     other.keep_ = std::move(descriptors);
@@ -153,6 +168,7 @@ Rclone Rclone::keeping(std::vector<int> descriptors) const {
 }
 
 ChildSpec Rclone::command(std::vector<std::string> arguments) const {
+    refuseOthersConfig();
     // Without --ask-password=false an encrypted configuration would wait for a password for ever.
     // A bucket that is not there is a mistake in a name, and not to be made.
     ChildSpec spec{.argv = {"rclone", "--config", config_.string(), "--ask-password=false", "--s3-no-check-bucket"},

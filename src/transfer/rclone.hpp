@@ -30,7 +30,8 @@ class Rclone {
     /// The same, whose every process gets these descriptors, too: local folders are named by them.
     [[nodiscard]] Rclone keeping(std::vector<int> descriptors) const;
 
-    /// `rclone --config … ARGUMENTS…`, with what every call needs.
+    /// `rclone --config … ARGUMENTS…`, with what every call needs. Throws `TransferError` if others than root can
+    /// change the configuration.
     [[nodiscard]] ChildSpec command(std::vector<std::string> arguments) const;
 
     awaitable<RemoteFeatures> features(std::string remote) const;
@@ -77,6 +78,8 @@ class Rclone {
   private:
     awaitable<ChildOutput> ask(std::vector<std::string> arguments, std::chrono::microseconds deadline,
                                std::string input = {}, std::size_t limit = 16 * 1024 * 1024) const;
+
+    void refuseOthersConfig() const;
 
     std::filesystem::path config_;
     std::vector<std::string> patience_{}; ///< flags

@@ -67,6 +67,7 @@ void demandSame(const std::string& what, std::uint64_t size, const std::string& 
 awaitable<Sent> sendStream(const Rclone& rclone, StreamSpec spec, Progress& progress, RateLimiter& limiter) {
     PipeSpec pipe;
     pipe.producer.argv = spec.producer;
+    pipe.producer.keep = spec.keep;
     pipe.consumer = rclone.command(rcatArguments(spec));
     pipe.compressionLevel = spec.compressionLevel;
     pipe.beforeConsumer = [&spec](PipeSpec& line) -> awaitable<void> {

@@ -21,7 +21,8 @@ struct StreamSpec {
     std::string object;                ///< "remote:path"
     std::uint64_t estimate = 0;        ///< bytes; 0 = unknown. Chooses part sizes only, never passed as a size
     std::optional<int> compressionLevel{};
-    std::string remoteHash; ///< what the remote can be asked for afterwards (chooseHash()); may be empty
+    std::vector<int> keep{}; ///< descriptors that the producer gets under the same number
+    std::string remoteHash;  ///< what the remote can be asked for afterwards (chooseHash()); may be empty
     /// Waited for once the producer runs: what is not known yet about the remote. May change `remoteHash`, or throw.
     std::function<awaitable<void>(StreamSpec&)> beforeSending{};
     USec stallTimeout = 0; ///< without a byte for so long the attempt fails

@@ -81,7 +81,9 @@ void addFiles(UnitProperties& properties, const ScriptUnit& unit) {
     if (unit.readAll) protectHome = "read-only";
     add(properties, "ProtectHome", std::string(protectHome));
     add(properties, "BindReadOnlyPaths", readable);
-    add(properties, "TemporaryFileSystem", std::vector<Tmpfs>{Tmpfs("/run/holdfast", "ro,mode=0755")});
+    std::vector<Tmpfs> emptied{Tmpfs("/run/holdfast", "ro,mode=0755")};
+    for (const auto& folder : unit.emptied) emptied.emplace_back(folder.string(), "ro,mode=0755");
+    add(properties, "TemporaryFileSystem", emptied);
     add(properties, "BindPaths", std::vector<Mount>{mount(unit.output, scriptOutputFolder)});
     Strings hidden;
     for (const auto& path : unit.hidden) hidden.push_back("-" + path.string());

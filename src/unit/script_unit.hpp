@@ -29,7 +29,8 @@ struct ScriptUnit {
     std::string workingDirectory;  ///< as the script sees it
     std::filesystem::path output;  ///< on the machine; anybody may write to it who can reach it
     std::vector<ReadableMount> readable;
-    std::vector<std::filesystem::path> hidden; ///< what is not there is no error
+    std::vector<std::filesystem::path> hidden;  ///< what is not there is no error
+    std::vector<std::filesystem::path> emptied; ///< folders of which it sees only what is `readable`
     bool readAll = false;
     bool network = false;
     bool makesCode = false; ///< its interpreter translates to machine code while it runs, so it needs pages for that

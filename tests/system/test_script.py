@@ -232,6 +232,34 @@ def test_script_that_may_read_everything(remote, homes):
     assert not os.path.exists("/home/closed/new")
 
 
+def test_script_that_may_read_everything_does_not_see_what_replaces_a_hidden_file(remote):
+    flag = pathlib.Path("/srv/go-on")
+    body = f"""exec >$HOLDFAST_OUTPUT_DIR/told 2>&1
+for i in $(seq 200); do test -e {flag} && break; sleep 0.1; done
+cat /etc/holdfast/rclone.conf /etc/holdfast/*; echo there are $(ls /etc/holdfast | wc -l)"""
+    run = holdfast.start(script_job(remote, write_script(body), {"readAll": True}))
+    try:
+        holdfast.eventually(lambda: processes(run))
+        beside = holdfast.RCLONE_CONFIG.with_suffix(".new")   # as rclone does when it refreshes a token
+        beside.write_text(holdfast.RCLONE_CONFIG.read_text())
+        beside.chmod(0o600)
+        beside.rename(holdfast.RCLONE_CONFIG)
+        flag.touch()
+        said = version(remote, run.completes())["told"].decode()
+    finally:
+        flag.unlink(missing_ok=True)
+    assert "[remote" not in said and "there are 0" in said, said
+
+
+@pytest.mark.parametrize("body, why", [
+    ("mkdir files; for i in $(seq 2000); do : >files/$i; done", "it wrote more than 1.0 MiB"),
+    ("name=$(printf 'd%.0s' $(seq 200)); for i in $(seq 30); do mkdir $name && cd $name || exit 7; done; echo x >x", "it made folders so deep"),
+])
+def test_output_that_has_no_size_is_limited_too(remote, body, why):
+    last = failed(remote, f"cd $HOLDFAST_OUTPUT_DIR; {body}; sleep 5", {"outputMax": "1M"})
+    assert why in last["Error"], last["Error"]
+
+
 # --- scripts that fail ------------------------------------------------------------------------------------------------------------
 
 def test_exit_status_and_last_lines_are_told(remote):

@@ -151,6 +151,7 @@ class FlashTest : public ::testing::Test {
         ChildSpec spec;
         spec.argv = producer.argv;
         spec.out = fd.get();
+        spec.keep = producer.keep;
         const auto wait = [&]() -> awaitable<ExitStatus> {
             Child child(co_await asio::this_coro::executor, spec);
             co_return co_await child.wait();

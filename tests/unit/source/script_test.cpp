@@ -2,6 +2,7 @@
 
 #include "source/script_output.hpp"
 #include "util/error.hpp"
+#include "util/fd.hpp"
 #include "util/file.hpp"
 
 #include "../temporary_folder.hpp"
@@ -11,7 +12,9 @@
 #include <fstream>
 #include <string>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 namespace holdfast {
@@ -90,9 +93,23 @@ TEST(Script, UseOfAFolder) {
     EXPECT_EQ(use.largestFile, 1U << 20);
     EXPECT_LT(use.onDisk, 1U << 19);
     EXPECT_EQ(folderUse(root / "absent", Stop{}).content, 0U);
+    EXPECT_EQ(use.entries, 5U);
+    EXPECT_FALSE(use.tooDeep);
+    EXPECT_GE(use.onDisk, 5U * 4096U);
     Stop stop;
     stop.request();
     EXPECT_ANY_THROW(folderUse(root, stop));
+}
+
+TEST(Script, WhatLiesTooDeepIsNoticed) {
+    const TemporaryFolder folder;
+    Fd at(::open(folder.path().c_str(), O_PATH | O_DIRECTORY));
+    const std::string name(200, 'd');
+    for (int depth = 0; depth < 30; ++depth) {
+        ASSERT_EQ(::mkdirat(at.get(), name.c_str(), 0755), 0);
+        at = Fd(::openat(at.get(), name.c_str(), O_PATH | O_DIRECTORY));
+    }
+    EXPECT_TRUE(folderUse(folder.path(), Stop{}).tooDeep);
 }
 
 TEST(Script, EveryEndHasItsSentence) {
