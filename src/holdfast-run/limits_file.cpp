@@ -22,7 +22,7 @@ namespace holdfast {
 
 namespace {
 
-constexpr auto lookInterval = std::chrono::seconds(5);
+constexpr auto limitsInterval = std::chrono::seconds(5);
 
 void apply(const std::filesystem::path& file, RateLimiter& limiter) {
     const auto text = readFileIfThere(file, 64 * 1024);
@@ -32,7 +32,7 @@ void apply(const std::filesystem::path& file, RateLimiter& limiter) {
     limiter.setRate(json.value("bandwidth", std::uint64_t{0}));
 }
 
-Fd watchFolder(const std::filesystem::path& folder) {
+Fd watchForLimits(const std::filesystem::path& folder) {
     Fd inotify(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!inotify || ::inotify_add_watch(inotify.get(), folder.c_str(), IN_MOVED_TO) < 0)
         throwErrno("watch the run's folder");
@@ -40,7 +40,7 @@ Fd watchFolder(const std::filesystem::path& folder) {
 }
 
 /// A run with the wrong share of the bandwidth is better than none.
-void warnOnce(const std::exception& e) {
+void warnOfOldShare(const std::exception& e) {
     static bool warned = false;
     if (!std::exchange(warned, true)) {
         logWarning(fmt::format("The run goes on, but its share of the bandwidth may be an old one: {}", e.what()));
@@ -52,21 +52,21 @@ void warnOnce(const std::exception& e) {
 awaitable<void> followLimits(const Paths& paths, std::string id, RateLimiter& limiter) {
     asio::posix::stream_descriptor events(co_await asio::this_coro::executor);
     try {
-        events.assign(watchFolder(paths.live(id)).release());
+        events.assign(watchForLimits(paths.live(id)).release());
     } catch (const std::system_error& e) {
-        warnOnce(e); // a user of the machine may have no more watches to give
+        warnOfOldShare(e); // a user of the machine may have no more watches to give
     }
     std::array<char, 4096> ignored{};
     while (true) {
         try {
             apply(paths.limits(id), limiter);
         } catch (const std::exception& e) {
-            warnOnce(e);
+            warnOfOldShare(e);
         }
         if (events.is_open())
             co_await events.async_read_some(asio::buffer(ignored), asio::use_awaitable);
         else
-            co_await sleepFor(lookInterval);
+            co_await sleepFor(limitsInterval);
     }
 }
 

@@ -15,17 +15,17 @@ namespace holdfast {
 
 namespace {
 
-constexpr std::size_t largest = 1024 * 1024;
+constexpr std::size_t largestConfig = 1024 * 1024;
 constexpr int deepestWrapping = 8;
 
 /// Backends of rclone that talk to a server, and keep in the configuration only what was typed in.
-constexpr std::array<std::string_view, 12> ofServers{"s3",  "b2",        "sftp",  "ftp",      "webdav", "http",
-                                                     "smb", "azureblob", "swift", "qingstor", "storj",  "hdfs"};
+constexpr std::array<std::string_view, 12> serverTypes{"s3",  "b2",        "sftp",  "ftp",      "webdav", "http",
+                                                       "smb", "azureblob", "swift", "qingstor", "storj",  "hdfs"};
 /// Those that turn to another remote and keep nothing themselves, on no disk either.
-constexpr std::array<std::string_view, 3> wrappers{"alias", "crypt", "chunker"};
+constexpr std::array<std::string_view, 3> wrapperTypes{"alias", "crypt", "chunker"};
 
 template<typename Names>
-bool isAmong(const Names& names, std::string_view name) {
+bool isTypeAmong(const Names& names, std::string_view name) {
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
@@ -33,7 +33,7 @@ bool isAmong(const Names& names, std::string_view name) {
 
 RcloneConfig::RcloneConfig(const std::filesystem::path& file) {
     try {
-        read(readFileIfThere(file, largest).value_or(""));
+        read(readFileIfThere(file, largestConfig).value_or(""));
     } catch (const std::exception&) {
         readable_ = false; // below a home, perhaps, which the daemon does not see
     }
@@ -65,7 +65,7 @@ bool RcloneConfig::isRewritten() const {
     if (!readable_) return true;
     return std::any_of(remotes_.begin(), remotes_.end(), [](const auto& remote) {
         const auto& type = remote.second.type;
-        return type != "local" && !isAmong(ofServers, type) && !isAmong(wrappers, type);
+        return type != "local" && !isTypeAmong(serverTypes, type) && !isTypeAmong(wrapperTypes, type);
     });
 }
 
@@ -74,9 +74,9 @@ bool RcloneConfig::reachesDisk(const std::string& remote) const {
     for (int depth = 0; readable_ && depth < deepestWrapping; ++depth) {
         const auto found = remotes_.find(name);
         if (found == remotes_.end()) return true;
-        if (isAmong(ofServers, found->second.type)) return false;
+        if (isTypeAmong(serverTypes, found->second.type)) return false;
         const auto& behind = found->second.behind;
-        if (!isAmong(wrappers, found->second.type) || behind.find(':') == std::string::npos) return true;
+        if (!isTypeAmong(wrapperTypes, found->second.type) || behind.find(':') == std::string::npos) return true;
         name = behind.substr(0, behind.find(':'));
     }
     return true;
