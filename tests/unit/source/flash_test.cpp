@@ -311,6 +311,7 @@ TEST_F(Flash, NoticesThatTheWorkTreeWasExchanged) {
     auto place = findFlash(tree / ".git");
     EXPECT_NO_THROW(demandInPlace(place));
     fs::rename(tree, root / "away");
+    fs::create_directory(tree);
     makeRepository();
     EXPECT_THROW(demandInPlace(place), Error);
     EXPECT_THROW(openFlash(place, true, Stop{}), Error);
