@@ -57,7 +57,8 @@ class Counted {
 /// The sandbox lets through what one source needs; jobs that are asked for together have one in common.
 SourceType sourceOf(const nlohmann::json& request) {
     const nlohmann::json::json_pointer one(request.contains("jobs") ? "/jobs/0" : "/job");
-    const auto job = request.value(one, nlohmann::json::object());
+    const auto job = request.value(one, nlohmann::json());
+    if (!job.is_object()) return SourceType::None; // some questions only name a job
     const auto type = job.value("preprocessType", nlohmann::json());
     if (type == "zfs") return SourceType::Zfs;
     return type == "docker" ? SourceType::Docker : SourceType::None;
