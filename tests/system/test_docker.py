@@ -239,7 +239,7 @@ def test_container_that_does_not_run_is_not_started(engine, between, remote):
 
 def test_containers_run_again_before_the_upload_is_verified(engine, remote):
     busy = Busy(engine, remote, megabytes=1)
-    with faults.rclone_held("lsjson"):
+    with faults.rclone_held("lsjson --stat"):
         run = holdfast.start(busy.job)
         run.reaches(Phase="verifying")
         assert engine.runs(busy.container)

@@ -204,9 +204,11 @@ def test_bandwidth_holds_and_changes_while_it_runs(remote, large):
 # --- what cannot work ------------------------------------------------------------------------------------------------------------
 
 def test_source_that_is_not_there(remote, tree):
-    plain_job("absent", remote, source="/srv/tests/nowhere")
+    (tree / "gone").mkdir()
+    plain_job("absent", remote, source=tree / "gone")
+    (tree / "gone").rmdir()
     last = holdfast.start("absent").wait()
-    assert (last["State"], last["Error"]) == ("failed", "There is no /srv/tests/nowhere to back up. Is its file system mounted?")
+    assert (last["State"], last["Error"]) == ("failed", f"There is no {tree}/gone to back up. Is its file system mounted?")
     assert last["Attempt"] == 0
 
 
@@ -214,7 +216,7 @@ def test_empty_source_is_no_backup(remote, tree):
     (tree / "mountpoint").mkdir()
     plain_job("empty", remote, source=tree / "mountpoint", layout="versions")
     last = holdfast.start("empty").wait()
-    assert last["State"] == "failed" and "no files in" in last["Error"] and last["Attempt"] == 1
+    assert last["State"] == "failed" and "no files in" in last["Error"], last
     assert remote.files() == []
 
 
@@ -243,7 +245,7 @@ def test_destination_that_is_read_only(remote, tree):
 def test_file_that_vanishes_at_the_destination_is_copied_again(remote, tree):
     plain_job("vanishing", remote, layout="versions")
     time.sleep(1.1)  # what is younger might have been changed by the copy's beginning
-    with faults.rclone_held("lsjson --recursive"):
+    with faults.rclone_held("lsjson --recursive", remote.name + ":"):
         run = holdfast.start("vanishing")
         run.reaches(Phase="verifying")
         [gone] = [f for f in remote.objects() if f.endswith("file-1")]
@@ -255,7 +257,7 @@ def test_file_that_vanishes_at_the_destination_is_copied_again(remote, tree):
 
 def test_source_that_changes_meanwhile_is_still_a_backup(remote, tree):
     plain_job("moving", remote, layout="versions")
-    with faults.rclone_held("lsjson --recursive"):
+    with faults.rclone_held("lsjson --recursive", remote.name + ":"):
         run = holdfast.start("moving")
         run.reaches(Phase="verifying")
         (tree / "file-0").write_text("later")
