@@ -7,7 +7,7 @@ import subprocess
 import backups
 import holdfast
 import pytest
-from engines import SERVICE
+from engines import IMAGE, SERVICE
 from test_docker import docker_job, engine, nothing_there, real, runs_again  # noqa: F401
 
 ENGINE = "podman"
@@ -24,7 +24,8 @@ def stopped_by(last):
 
 def test_what_shares_a_namespace_is_stopped_and_started_too(remote, engine):
     owner = engine.run("-v", f"{engine.volume()}:/data")
-    guest = engine.run(f"--network=container:{owner}")
+    guest = "guest"
+    engine("run", "--detach", f"--network=container:{owner}", "--name", guest, IMAGE, "sh", "-c", SERVICE)
     peer = engine.run(f"--pid=container:{owner}")
     far = engine.run(f"--ipc=container:{peer}")
     last = holdfast.start(docker_job(remote, engine, {"containerName": [owner, guest]})).completes()
@@ -32,6 +33,8 @@ def test_what_shares_a_namespace_is_stopped_and_started_too(remote, engine):
     order = stopped_by(last)
     assert sorted(order) == sorted([owner, guest, peer, far])
     assert order.index(guest) < order.index(owner) and order.index(far) < order.index(peer) < order.index(owner)
+    for container in (guest, far, peer, owner):
+        engine("rm", "--force", "--time=0", container)   # Podman removes none before those that share with it
 
 
 @pytest.mark.parametrize("how", ["volume", "folder", "below"])
@@ -52,7 +55,7 @@ def test_writer_on_the_same_folder_under_another_name_is_stopped(remote, engine,
 def container_of_a_unit(engine):
     """A container, and the unit that has started it: its main process is the container's conmon."""
     unit = pathlib.Path("/etc/systemd/system/keeper.service")
-    engine("create", "--network=none", "--name", "kept", "-v", f"{engine.volume()}:/data", "--conmon-pidfile=/run/keeper.pid", "busybox:local", "sh",
+    engine("create", "--network=none", "--name", "kept", "-v", f"{engine.volume()}:/data", "--conmon-pidfile=/run/keeper.pid", IMAGE, "sh",
            "-c", SERVICE)
     unit.write_text("[Service]\nType=forking\nPIDFile=/run/keeper.pid\nExecStart=/usr/bin/podman start kept\nExecStop=/usr/bin/podman stop kept\n")
     holdfast.sh("systemctl", "daemon-reload")
@@ -72,10 +75,10 @@ def test_container_of_a_systemd_unit_is_refused(remote, engine, container_of_a_u
 
 
 def test_container_that_carries_the_name_of_an_active_unit_is_refused(remote, engine):
-    kept = engine.run("--label", "PODMAN_SYSTEMD_UNIT=podman.socket", "-v", f"{engine.volume()}:/data")
+    kept = engine.run("--label", "PODMAN_SYSTEMD_UNIT=holdfast.service", "-v", f"{engine.volume()}:/data")
     engine.run("--label", "PODMAN_SYSTEMD_UNIT=gone.service", "-v", f"{engine.volume()}:/data")
     last = holdfast.start(docker_job(remote, engine, {"containerName": kept})).wait()
-    assert last["State"] == "failed" and "is run by the systemd unit podman.socket" in last["Error"], last
+    assert last["State"] == "failed" and "is run by the systemd unit holdfast.service" in last["Error"], last
 
 
 # --- an engine that is not root's -------------------------------------------------------------------------------------------------
