@@ -16,11 +16,14 @@ using nlohmann::json;
 
 namespace {
 
-/// Live backups by job; a job has one at most, and lately finished ones are told by their result.
+/// Live backups by job: of two, the one that is under way, and not the one that waits for it. Lately finished ones are
+/// told by their result.
 std::map<std::string, json> liveRuns(const std::vector<json>& runs) {
     std::map<std::string, json> live;
     for (const auto& run : runs) {
-        if (backsUp(run) && run.value("result", "").empty()) live[run.value("job", "")] = run;
+        if (!backsUp(run) || !run.value("result", "").empty()) continue;
+        auto& shown = live[run.value("job", "")];
+        if (shown.is_null() || shown.value("state", "") == "queued") shown = run;
     }
     return live;
 }

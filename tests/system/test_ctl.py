@@ -242,7 +242,7 @@ def test_the_name_of_a_job_means_its_last_backup(document, tmp_path):
     run, _ = holdfast.run_to_the_end("nightly")
     ctl("verify", "nightly", "--follow")
     ctl("restore", "nightly", tmp_path / "restored", "--follow")
-    kinds = [line.split()[2] for line in ctl("runs").stdout.splitlines()]
+    kinds = [line.split()[2] for line in ctl("runs", "--limit", "3").stdout.splitlines()]
     assert kinds == ["KIND", "restore", "verify", "backup"]
     assert run.id in ctl("show", "nightly").stdout
     assert "is whole" in ctl("log", "nightly").stdout
@@ -252,7 +252,7 @@ def test_a_run_that_failed_shows_no_place_as_if_something_were_there(document, r
     ctl("job", "create", document)
     holdfast.sh("rm", "-r", repository)
     told = ctl("start", "nightly", "--follow", status=1)
-    [run] = ctl_json("runs", "--job", "nightly")
+    run = ctl_json("runs", "--job", "nightly")[0]
     assert run["outputPath"] not in told.stdout + told.stderr
     assert f"Meant for:   {run['outputPath']}" in ctl("show", run["id"]).stdout
 
