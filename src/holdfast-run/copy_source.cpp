@@ -64,13 +64,14 @@ std::string CopySource::advice(const std::string& text) const {
     if (says("failed to read directory")) {
         if (const auto mount = closedMountIn(path()); !mount.empty()) {
             return fmt::format(" {} is a file system that a user has mounted and that only that user may look into; "
-                               "rclone cannot pass it by. Have it unmounted, or back up the folders beside it.",
+                               "rclone cannot pass it by. Have it unmounted, or leave out the folder that it lies in "
+                               "with rcloneOptions.exclude.",
                                mount);
         }
     }
     if (options_.value("copy-links", false) && (says("no such file or directory") || says("too many links"))) {
         return " With copy-links, each symbolic link must lead to a file or folder that is there: remove those that do "
-               "not, or leave them out with rcloneOptions.exclude.";
+               "not, or leave out the folder that they lie in with rcloneOptions.exclude.";
     }
     return {};
 }
