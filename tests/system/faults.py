@@ -49,7 +49,7 @@ def remove_stand_ins():
 def rclone_held(*words):
     """Holds every call of rclone whose command line has all the words, until the block ends or let_go() is called."""
     HELD.write_text("held\n")
-    condition = " && ".join(f'[[ " $* " == *{word!r}* ]]' for word in words)
+    condition = " && ".join(f'[[ " $* " == *{word!r}* ]]' for word in words) or "true"
     with replaced("rclone", f'if {condition}; then while [ -e {HELD} ]; do sleep 0.05; done; fi\nexec /usr/bin/rclone "$@"\n'):
         try:
             yield
@@ -73,14 +73,19 @@ MOVES = re.compile(r"(.*Timestamp.*|.*(Current|NSec|Available|Bytes|Packets|Oper
                    r"|CanReload|Effective\w+|NeedDaemonReload)$")
 
 
+def settled(value):
+    """Without how far a command has come, which is no part of what it is; in any order, as lists of units are; and as systemd writes it
+    down: times to the millisecond, and dollar signs (in arguments of what runs already) escaped."""
+    text = re.sub(r"(\.\d{3})\d+s", r"\1s", value.partition(" ; start_time=")[0])
+    return sorted(text.replace("\\$", "$").split())
+
+
 def units_of_ours():
     """Properties by unit, of those that are loaded."""
     units = {}
     for block in holdfast.sh("systemctl", "show", "--all", "holdfast-*").stdout.split("\n\n"):
         shown = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-        # How far a command has come is no part of what it is, nor is the order of a list of units.
-        units[shown.get("Id")] = {name: sorted(value.partition(" ; start_time=")[0].split())
-                                  for name, value in shown.items() if not MOVES.match(name)}
+        units[shown.get("Id")] = {name: settled(value) for name, value in shown.items() if not MOVES.match(name)}
     return units
 
 

@@ -27,6 +27,11 @@ EXPOSED = {"daemon": 0.5, "script": 0.4, "none": 2.4, "flash": 2.4, "served": 2.
            "probe": 2.0}
 
 
+def script_of(body):
+    test_script.SCRIPTS.mkdir(parents=True, exist_ok=True)
+    return test_script.write_script(body)
+
+
 def unit_of_ours(kind):
     """The name of the one unit of that kind ("run", "probe") that is there."""
     lines = sh("systemctl", "list-units", "--plain", "--no-legend", f"holdfast-{kind}-*.service").stdout.splitlines()
@@ -70,9 +75,10 @@ def begun(kind, remote, repository):
         id = holdfast.start(job).completes()["Id"]
     else:
         job = "making"
-        document = {"none": lambda: test_plain.plain_job(job, remote), "served": lambda: test_plain.plain_job(job, remote),
-                    "flash": lambda: holdfast.flash_job(job, remote, repository)}[kind]()
-        holdfast.create_job(document)
+        if kind == "flash":
+            holdfast.create_job(holdfast.flash_job(job, remote, repository))
+        else:
+            test_plain.plain_job(job, remote)
     # (For some, the daemon has rclone asked before.)
     words = ["cat --buffer-size=0"] if kind in ("restore", "verify") else []
     with faults.rclone_held(*words):
@@ -128,7 +134,7 @@ def test_run_is_cancelled_after_a_reload(waiting, remote):
 
 
 def test_script_is_as_bound_as_before_after_a_reload(remote):
-    script = test_script.write_script("echo begun; sleep 60")
+    script = script_of("echo begun; sleep 60")
     run = holdfast.start(test_script.script_job(remote, script, {"scriptArgs": ["$HOME", "${PATH}", "100%", "a b"]}, preprocessTimeout=5))
     eventually(lambda: test_script.processes(run))
     assert test_script.script_unit(run) in faults.reload_systemd()
@@ -137,7 +143,7 @@ def test_script_is_as_bound_as_before_after_a_reload(remote):
 
 
 def test_script_is_killed_after_a_reload(remote):
-    run = holdfast.start(test_script.script_job(remote, test_script.write_script("sleep 60")))
+    run = holdfast.start(test_script.script_job(remote, script_of("sleep 60")))
     eventually(lambda: test_script.processes(run))
     faults.reload_systemd()
     for pid in test_script.processes(run):
@@ -196,7 +202,7 @@ def test_exposure_of_daemon():
 
 
 def test_exposure_of_script(remote):
-    run = holdfast.start(test_script.script_job(remote, test_script.write_script("sleep 60")))
+    run = holdfast.start(test_script.script_job(remote, script_of("sleep 60")))
     eventually(lambda: test_script.processes(run))
     exposure("script", test_script.script_unit(run))
     run.cancel()
@@ -275,7 +281,7 @@ def restored(remote, target, **options):
 
 
 def test_backup_writes_of_holdfasts_own_only_what_is_its_runs(remote, tree, engine):  # noqa: F811
-    holdfast.create_job(test_plain.plain_job("reaching", remote, layout="versions"))
+    test_plain.plain_job("reaching", remote, layout="versions")
     with reaching() as found:
         holdfast.start("reaching").completes()
     for writes, reaches in found:
@@ -285,7 +291,7 @@ def test_backup_writes_of_holdfasts_own_only_what_is_its_runs(remote, tree, engi
 def test_backup_to_a_server_writes_nowhere_else(tree, engine):  # noqa: F811
     remote = matrix.Served()
     try:
-        holdfast.create_job(test_plain.plain_job("reaching", remote, layout="versions"))
+        test_plain.plain_job("reaching", remote, layout="versions")
         with reaching() as found:
             holdfast.start("reaching").completes()
     finally:
@@ -295,8 +301,9 @@ def test_backup_to_a_server_writes_nowhere_else(tree, engine):  # noqa: F811
 
 
 def test_only_the_run_of_a_script_reaches_systemd(remote, engine):
+    job = test_script.script_job(remote, script_of("echo x >$HOLDFAST_OUTPUT_DIR/x"))
     with reaching() as found:
-        holdfast.start(test_script.script_job(remote, test_script.write_script("echo x >$HOLDFAST_OUTPUT_DIR/x"))).completes()
+        holdfast.start(job).completes()
     for writes, reaches in found:
         assert not writes & {*OWN, *SYSTEM} and reaches == {BUS, SYSTEMD}, (writes, reaches)
 
@@ -317,7 +324,7 @@ def test_restore_verification_and_drill_write_nothing_but_where_they_restore(rem
 
 
 def test_configuration_of_rclone_is_writable_only_where_a_token_may_be_refreshed(remote, tree):  # noqa: F811
-    holdfast.create_job(test_plain.plain_job("reaching", remote, layout="versions"))
+    test_plain.plain_job("reaching", remote, layout="versions")
     with holdfast.RCLONE_CONFIG.open("a") as file:
         file.write('[cloud]\ntype = drive\ntoken = {"access_token":"x"}\n')
     with reaching() as found:
