@@ -110,8 +110,9 @@ def test_nobody_reaches_what_has_not_been_checked(remote, job, target):  # noqa:
     manifest["objects"][0]["sha256"] = "0" * 64
     path.write_text(json.dumps(manifest))
     faults.HELD.write_text("held\n")
-    # A moment in which tar has set all modes, and the check has not been made.
-    with faults.replaced("tar", f'/usr/bin/tar "$@"; end=$?; while [ -e {faults.HELD} ]; do sleep 0.05; done; exit $end\n'):
+    # A moment in which tar has all, and has set all modes, and the check has not been made.
+    with faults.replaced("rclone", f'/usr/bin/rclone "$@"; end=$?; [[ " $* " != *" cat "* ]] || '
+                                   f'while [ -e {faults.HELD} ]; do sleep 0.05; done; exit $end\n'):
         try:
             run = backups.restore(remote, backup["Id"], target)
             unpacked = holdfast.eventually(lambda: list(TARGETS.glob("*/*/su")), what="what tar has unpacked")
@@ -218,7 +219,7 @@ def test_refused_connection_is_tried_again(remote, job, target, kind, request): 
 def test_backup_that_is_being_read_is_not_pruned(remote, repository, target):  # noqa: F811
     holdfast.create_job(holdfast.flash_job("read", remote, repository, keep={"last": 1}))
     first = holdfast.start("read").completes()
-    with faults.rclone_held(" cat "):
+    with faults.rclone_held(" cat ", first["Id"][:8]):
         run = backups.restore(remote, first["Id"], target)
         run.reaches(Phase="restoring")
         second = holdfast.start("read").completes()
