@@ -100,7 +100,12 @@ awaitable<void> DatasetTarget::beginAttempt() {
     co_await undoReceivedDataset(std::move(entry), runId_);
 }
 
-Words DatasetTarget::consumer(const Manifest&) const { return receive_; }
+/// Options for file systems only are an error where a single volume is received, which nothing tells from here; and a
+/// single dataset's stream has no properties, unless somebody else has made it.
+Words DatasetTarget::consumer(const Manifest& manifest) const {
+    const bool recursive = manifest.sourceFields.value("recursive", false);
+    return recursive ? receive_ : Words{"zfs", "receive", "-u", beside_};
+}
 
 awaitable<void> DatasetTarget::received(const Manifest& manifest) {
     fileSystems_ = co_await disarm(beside_, task_.target);

@@ -29,7 +29,7 @@ class DatasetTarget : public Target {
     bool setAside_ = false;
     std::string snapshot_; ///< the last that was received
     std::string guid_;
-    std::vector<std::string> receive_; ///< the program that receives
+    std::vector<std::string> receive_; ///< the program that receives a recursive stream
     std::size_t fileSystems_ = 0;      ///< that were received
     std::size_t belowAside_ = 0;       ///< file systems that go aside with what was at the target
 };
