@@ -266,6 +266,8 @@ def test_a_job_that_must_wait_is_said_to_be_queued(remote):
     assert "running" in lines[1] and max(map(len, lines)) <= 80, lines
     assert on_a_terminal("status").count("\n") == 2, "nothing is wrapped"
     ctl("stop", "one-at-a-time")
+    for run in ctl_json("runs", "--job", "one-at-a-time"):
+        holdfast.Run(run["id"]).wait()
     holdfast.sh("rm", "-r", repository)
 
 
