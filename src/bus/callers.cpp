@@ -5,12 +5,14 @@
 
 #include <chrono>
 #include <cstring>
+#include <functional>
 #include <utility>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <fmt/format.h>
+#include <poll.h>
 
 namespace holdfast {
 
@@ -22,8 +24,11 @@ constexpr auto driverName = "org.freedesktop.DBus";
 constexpr auto identifyLimit = 10s;
 
 constexpr std::size_t largestCall = 6 * 1024 * 1024; // a job's document has 64 KiB, a list of paths to restore more
-constexpr CallTurns::Limits eachUser{256, 8 * 1024 * 1024};
-constexpr CallTurns::Limits allUsers{4096, 32 * 1024 * 1024};
+constexpr std::size_t overhead = 1024;               // of a call, beside what it holds
+// A call that waits costs less than one that is refused and comes again at once: there is room for as many as the bus
+// lets an ordinary user have open.
+constexpr CallTurns::Limits eachUser{16'384, 16 * 1024 * 1024};
+constexpr CallTurns::Limits allUsers{49'152, 48 * 1024 * 1024};
 // Before it is known whose a call is, small ones are held whatever there is: root's may be among them.
 constexpr std::size_t unidentifiedCalls = 128; // of one connection: as many as the bus lets wait for an answer
 constexpr std::size_t unidentifiedBytes = 16 * 1024 * 1024;
@@ -64,7 +69,26 @@ std::size_t sizeOfRest(sd_bus_message* message) {
 std::size_t sizeOfCall(sd_bus_message* message) {
     const std::size_t size = sizeOfRest(message);
     ::sd_bus_message_rewind(message, 1);
-    return size;
+    return size + overhead;
+}
+
+constexpr int mostPassedOver = 64; // turns of the loop, in each of which some dozens of messages are read
+
+bool hasUnread(sd_bus* bus) {
+    pollfd waiting{::sd_bus_get_fd(bus), POLLIN, 0};
+    return ::poll(&waiting, 1, 0) > 0;
+}
+
+/// Calls `then` in a later turn of the loop, behind all that is ready to go on: when `enough` says so or all that has
+/// arrived has been read, but not much later.
+void afterReading(asio::io_context& io, sd_bus* bus, std::function<bool()> enough, std::function<void()> then,
+                  int left) {
+    asio::post(io, [&io, bus, enough = std::move(enough), then = std::move(then), left]() mutable {
+        if (left > 0 && !enough() && hasUnread(bus))
+            afterReading(io, bus, std::move(enough), std::move(then), left - 1);
+        else
+            then();
+    });
 }
 
 void refuseCall(const WaitingCall& call, const char* why) {
@@ -180,10 +204,12 @@ void Callers::queue(std::uint32_t uid, WaitingCall call) {
     handOnSoon();
 }
 
-/// Behind all that is ready to go on: what was handed on before goes a step further first.
+/// What was handed on before goes a step further first, and what has arrived is read: root's call may be behind those
+/// of others.
 void Callers::handOnSoon() {
     if (turns_.empty() || std::exchange(scheduled_, true)) return;
-    asio::post(io_, [this] { handOn(); });
+    afterReading(
+        io_, bus_.get(), [this] { return turns_.rootWaits(); }, [this] { handOn(); }, mostPassedOver);
 }
 
 void Callers::handOn() {

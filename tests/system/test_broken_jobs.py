@@ -11,7 +11,7 @@ SETTINGS = holdfast.CONFIG / "holdfast.json"
 
 
 def write(name, remote, **changes):
-    document = {"name": name, "remoteName": remote.name, "destinationPath": "x", "sourcePath": "/srv"} | changes
+    document = {"name": name, "remoteName": remote.name, "destinationPath": "x", "sourcePath": "/usr/share/holdfast"} | changes
     (JOBS / f"{name}.json").write_text(json.dumps(document))
 
 

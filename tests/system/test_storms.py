@@ -1,5 +1,6 @@
 """A user who floods the service keeps nobody else from it: not root, whose timers start backups, and no other user."""
 import json
+import os
 import pathlib
 import subprocess
 import time
@@ -10,7 +11,6 @@ from holdfast import GLib, MANAGER, ROOT, call, sh
 
 STORM = pathlib.Path(__file__).with_name("storm.py")
 JOBS = pathlib.Path("/etc/holdfast/jobs")
-PATIENCE = 2  # seconds that root's call may take
 
 
 @pytest.fixture
@@ -41,6 +41,11 @@ def many_jobs(remote):
     call(ROOT, MANAGER, "Reload", "(a{sv})", {}, timeout=120)
 
 
+def patience():
+    """Seconds that root's call may take; more where other work keeps the machine busy."""
+    return 2 * max(1, os.getloadavg()[0] / os.cpu_count())
+
+
 def start_times(job, number):
     """How long each of root's StartJob takes to be answered, whatever the answer."""
     times = []
@@ -59,7 +64,7 @@ def test_calls_of_a_user_do_not_keep_root_from_starting_backups(job, storm):
     """Each call of the storm asks polkit."""
     bobs = storm(30, 64, 6, MANAGER, "StartJob", job)
     times = start_times(job, 6)
-    assert max(times) < PATIENCE, times
+    assert max(times) < patience(), times
     sh("systemctl", "start", f"holdfast-job@{job}.service", timeout=20)
     assert holdfast.call_as("alice", ROOT, MANAGER, "ListJobs", "{}")[0] is None
     assert int(bobs.communicate(timeout=30)[0]) > 0
@@ -70,7 +75,7 @@ def test_large_answers_to_a_user_do_not_keep_root_from_starting_backups(job, man
     times = start_times(job, 8)
     bobs.communicate(timeout=30)
     times += start_times(job, 2)  # nothing is worked off for one who has left
-    assert max(times) < PATIENCE, times
+    assert max(times) < patience(), times
     assert int(holdfast.unit("holdfast.service", "MemoryCurrent")["MemoryCurrent"]) < 200 << 20
     assert holdfast.unit("holdfast.service", "NRestarts")["NRestarts"] == "0"
 
@@ -79,7 +84,7 @@ def test_pages_of_the_history_do_not_keep_root_from_starting_backups(job, storm)
     storm(20, 60, 3, MANAGER, "GetJob", job)
     storm(20, 60, 3, "org.freedesktop.DBus.Introspectable", "Introspect")
     times = start_times(job, 4)
-    assert max(times) < PATIENCE, times
+    assert max(times) < patience(), times
 
 
 def test_a_call_that_is_too_large_is_refused_alone():
