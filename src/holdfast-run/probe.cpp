@@ -26,8 +26,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::size_t maxRequest = 64 * 1024 * 1024; // some hundred jobs, each of 64 KiB at most
-constexpr auto longestAsk = 50s;     // the unit has a minute
-constexpr auto longestOfCheck = 15s; // somebody sits and waits
+constexpr auto longestAsk = 50s;                     // the unit has a minute
+constexpr auto longestOfCheck = 15s;                 // somebody sits and waits
 
 awaitable<nlohmann::json> remotes(Rclone rclone) {
     const auto known = co_await rclone.remotes();
