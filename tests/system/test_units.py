@@ -315,6 +315,7 @@ def test_restore_verification_and_drill_write_nothing_but_where_they_restore(rem
         backups.listed(remote)
     for writes, reaches in found:
         assert writes <= {*THIS_RUNS, "/run/holdfast/runs/ID/x"} and not reaches, (writes, reaches)
+    pathlib.Path("/opt/reached").mkdir()
     with reaching() as found:
         backups.restore(remote, id, "/opt/reached/restored").completes()
         shutil.rmtree("/opt/reached")
