@@ -87,7 +87,7 @@ TEST(Backups, newestThatCannotBeReadIsNotPassedOver) {
     const Owner owner{job, {"", "box"}};
     backups.push_back(readBackup(job + "-20200101T000000Z-22222222.tar.manifest.json", "{"));
     EXPECT_EQ(newestOf(backups, owner, today), &backups.front()) << "an older one does not matter";
-    const auto newer = job + "-20260201T000000Z-22222222.tar.manifest.json";
+    const auto newer = job + "-20261123T040000Z-22222222.tar.manifest.json";
     backups.push_back(readBackup(newer, "{"));
     try {
         newestOf(backups, owner, today);

@@ -68,6 +68,8 @@ TEST(Versions, namedByNoRunAreLeftAlone) {
     EXPECT_NE(only(backup).leftAlone, "");
 
     Manifest mirror = stream('1');
+    mirror.source = "none";
+    mirror.sourceFields = nullptr;
     mirror.stream.reset();
     mirror.copy = Manifest::Copy{"mirror", 1, 1, ""};
     mirror.objects = {{"nightly.mirror.files.jsonl", 1, "aa"}};
