@@ -312,11 +312,16 @@ def test_options_have_types():
     ("GetJob", "nosuch", "NoSuchJob"), ("StartJob", "nosuch", "NoSuchJob"), ("StopJob", "nosuch", "NoSuchJob"),
     ("GetRun", UNKNOWN_ID, "NoSuchRun"), ("CheckRemote", "nosuch", "NoSuchRemote"), ("CheckRemote", ":local:/etc", "NoSuchRemote"),
     ("CreateJob", "not JSON", "InvalidConfig"), ("CreateJob", "{}", "InvalidConfig"), ("CreateJob", "[" * 60000, "InvalidConfig"),
-    ("CreateJob", '{"name": "' + "x" * 10_000_000 + '"}', "InvalidConfig")], ids=lambda value: value[:20])
+    ("CreateJob", '{"name": "' + "x" * 5_000_000 + '"}', "InvalidConfig")], ids=lambda value: value[:20])
 def test_errors_have_names(remote, method, argument, name):
     error = refused(ROOT, MANAGER, method, "(sa{sv})", argument, {})
     assert error.name == f"org.holdfast1.Error.{name}"
     assert len(error.message) < 20_000
+
+
+def test_call_that_is_too_large_is_refused(remote):
+    error = refused(ROOT, MANAGER, "CreateJob", "(sa{sv})", '{"name": "' + "x" * 10_000_000 + '"}', {})
+    assert error.name == "org.freedesktop.DBus.Error.LimitsExceeded" and "too large" in error.message
 
 
 @pytest.mark.parametrize("id", ["", "x", "../../../etc/passwd", UNKNOWN_ID.upper(), UNKNOWN_ID + "\n"])
@@ -373,8 +378,9 @@ def test_one_run_of_a_job_at_a_time(slow):
 def test_remotes_are_listed_and_checked(remote):
     assert call(ROOT, MANAGER, "ListRemotes", "(a{sv})", {}) == [(remote.name, "alias")]
     report = call(ROOT, MANAGER, "CheckRemote", "(sa{sv})", remote.name, {"path": GLib.Variant("s", "some/where")})
-    assert set(report) == {"type", "streams", "hashes", "total", "used", "free", "writable", "error"}
-    assert report["streams"] and report["writable"] and report["free"] > 0 and report["error"] == ""
+    assert set(report) == {"type", "streams", "hashes", "total", "used", "free", "writable", "deletable", "notice", "error"}
+    assert report["streams"] and report["writable"] and report["deletable"] and report["free"] > 0
+    assert (report["notice"], report["error"]) == ("", "")
     assert remote.files() == []
 
 
