@@ -65,7 +65,7 @@ def test_what_is_not_the_jobs_is_not_touched(remote, repository):
     job = keeping(remote, repository, last=1)
     old = holdfast.start(job).completes()
     folder = remote.folder / "backups"
-    others = [as_if_made(remote, old, "20250101T000000Z", host="elsewhere", startedAt=1), "holiday.jpg", "kept-notes.txt",
+    others = [as_if_made(remote, old, "20250101T000000Z", host="elsewhere", machine="e" * 32, startedAt=1), "holiday.jpg", "kept-notes.txt",
               "kept-20250101T000000Z-0123abcd.tar", "kept-20250101T000000Z-1123abcd.tar.manifest.json"]
     for name in others[1:]:
         (folder / name).write_text("{")

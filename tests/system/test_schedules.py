@@ -327,6 +327,7 @@ def test_a_timer_s_run_waits_for_a_slot_until_its_next_turn_comes(scheduled, rem
         assert first.wait()["Result"] == "timeout" and "next turn" in first["Error"]
         [second] = [holdfast.Run(run["Id"]) for run in runs_of("night") if run["Id"] != first.id]
         assert second["State"] == "queued"
+        time.sleep(1.1)  # longer than queueTimeout
         long.cancel()
         second.completes()
         assert "has waited for" in holdfast.journal("-u", "holdfast.service", f"--since=@{BEGAN / 1e6:.6f}")
