@@ -10,7 +10,7 @@ namespace holdfast {
 namespace {
 
 /// Of Holdfast: the hash of a machine-id with it tells neither the machine-id nor what other programs make of it.
-constexpr sd_id128_t application = SD_ID128_MAKE(b7, 1e, 5c, 0a, 43, 9d, 4e, 12, 9a, 6f, 0d, 84, c2, 77, 31, e8);
+constexpr sd_id128_t application = SD_ID128_ARRAY(b7, 1e, 5c, 0a, 43, 9d, 4e, 12, 9a, 6f, 0d, 84, c2, 77, 31, e8);
 
 std::string machineId() {
     sd_id128_t id{};
