@@ -110,13 +110,13 @@ def test_job_remembers_its_last_run(job):
 
 
 def test_text_that_is_no_text_reaches_nobody(remote, repository):
-    """A noncharacter in one job must not make the whole tree unreadable."""
-    document = holdfast.flash_job("odd", remote, repository, destinationPath="odd/\ufdd0/\u0001")
-    try:
-        holdfast.create_job(document)
-    except holdfast.BusError as error:
-        assert error.name == "org.holdfast1.Error.InvalidConfig"
-    assert call(ROOT, OBJECT_MANAGER, "GetManagedObjects") is not None
+    """A noncharacter in one job, which the bus may refuse to carry, must not make the whole tree unreadable."""
+    path = holdfast.create_job(holdfast.flash_job("odd", remote, repository, destinationPath="odd/\ufdd0"))
+    assert path in call(ROOT, OBJECT_MANAGER, "GetManagedObjects")
+    assert holdfast.properties(path, JOB)["Destination"].startswith(f"{remote.name}:odd/")
+    with pytest.raises(holdfast.BusError) as refusal:
+        holdfast.create_job(holdfast.flash_job("control", remote, repository, destinationPath="odd/\u0001"))
+    assert refusal.value.name == "org.holdfast1.Error.InvalidConfig"
 
 
 # --- signals --------------------------------------------------------------------------------------------------------------
