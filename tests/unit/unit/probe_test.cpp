@@ -44,6 +44,11 @@ class ProbeTest : public testing::Test {
         }
         return "no error";
     }
+    /// Goes on until it is so, ten seconds at most.
+    template<typename Condition>
+    void until(Condition isSo) {
+        for (int turn = 0; turn < 1000 && !isSo(); ++turn) io.run_for(std::chrono::milliseconds(10));
+    }
     bool leftNothing() { return std::filesystem::is_empty(paths.runtime / "probes"); }
 
     asio::io_context io;
@@ -94,10 +99,10 @@ TEST_F(ProbeTest, OnlySoManyAtOnce) {
     for (std::size_t i = 0; i < Prober::maxOpen; ++i) {
         open.push_back(asio::co_spawn(io, prober.ask({{"ask", "remotes"}}), asio::use_future));
     }
-    io.run_for(std::chrono::milliseconds(20));
+    until([&] { return systemd.live.size() == Prober::maxOpen; });
     ASSERT_EQ(systemd.live.size(), Prober::maxOpen);
     auto tooMany = asio::co_spawn(io, prober.ask({{"ask", "remotes"}}), asio::use_future);
-    io.run_for(std::chrono::milliseconds(20));
+    until([&] { return tooMany.wait_for(std::chrono::seconds(0)) == std::future_status::ready; });
     EXPECT_THROW(tooMany.get(), Error);
 
     systemd.live.clear();
