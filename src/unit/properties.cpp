@@ -108,7 +108,8 @@ void restoreInto(Sandbox& sandbox, const fs::path& folder) {
     const auto parent = folderThatIsThere(folder.parent_path());
     if (parent != "/") {
         sandbox.strict = true;
-        sandbox.writable.push_back(parent);
+        const auto& writable = sandbox.writable;
+        if (std::find(writable.begin(), writable.end(), parent) == writable.end()) sandbox.writable.push_back(parent);
         return;
     }
     // / cannot be writable while what is in it is not, unless each is named.

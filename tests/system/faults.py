@@ -74,10 +74,10 @@ MOVES = re.compile(r"(.*Timestamp.*|.*(Current|NSec|Available|Bytes|Packets|Oper
 
 
 def settled(value):
-    """Without how far a command has come, which is no part of what it is; in any order, as lists of units are, and each word once; and as systemd writes it
+    """Without how far a command has come, which is no part of what it is; in any order, as lists of units are; and as systemd writes it
     down: times to the millisecond, and dollar signs (in arguments of what runs already) escaped."""
     text = re.sub(r"(\.\d{3})\d+s", r"\1s", value.partition(" ; start_time=")[0])
-    return sorted(set(text.replace("\\$", "$").split()))
+    return sorted(text.replace("\\$", "$").split())
 
 
 def units_of_ours():
